@@ -1,0 +1,16 @@
+"""`python -m feedback_app` is `feedback-app`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    from feedback_app.cli import run_command_line
+
+    sys.exit(run_command_line())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Puts the parts together from the settings, for whoever runs them: the daemon, or a command that delivers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from feedback_app.concurrency import Barrier
+from feedback_app.delivery.dispatcher import DeliveryPolicy, Dispatcher
+from feedback_app.delivery.retry import Backoff
+from feedback_app.errors import BadConfig
+from feedback_app.intake.scale import Scale
+from feedback_app.pipeline import Composer, Pipeline, Policy
+from feedback_app.plugin_host import PluginHost
+from feedback_app.report.render import Renderer
+from feedback_app.store import outbox
+
+if TYPE_CHECKING:
+    import contextlib
+
+    from feedback_app.clock import Clock
+    from feedback_app.contracts import Notifier
+    from feedback_app.model import Milliseconds
+    from feedback_app.settings import Settings
+    from feedback_app.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_OPEN_LIMIT = 30.0  # seconds that all channels together have to get ready
+
+
+def scale_of(settings: Settings) -> Scale:
+    """Return the scale that ratings are judged by."""
+    rating = settings.rating
+    return Scale(minimum=rating.minimum, maximum=rating.maximum, step=rating.step)
+
+
+def load_plugins(settings: Settings) -> PluginHost:
+    """Load the plugins and refuse what is not fit to run, templates included, all problems at once.
+
+    Raises BadConfig.
+    """
+    host = PluginHost.load(settings)
+    problems = list(host.problems)
+    for check in (
+        partial(composer_of(settings).check, host.notifiers),
+        Renderer(settings.templates_directory).check,
+    ):
+        try:
+            check()
+        except BadConfig as error:
+            problems += error.problems
+    if problems:
+        raise BadConfig(*problems)
+    return host
+
+
+def composer_of(settings: Settings) -> Composer:
+    """Return what forms the messages."""
+    rating = settings.rating
+    return Composer(
+        settings.templates_directory,
+        business=settings.business.name,
+        lowest=rating.minimum,
+        highest=rating.maximum,
+    )
+
+
+def pipeline_of(settings: Settings, host: PluginHost, *, ledger_id: str) -> Pipeline:
+    """Return the pipeline as configured."""
+    return Pipeline(
+        policy=Policy(
+            low_below=settings.rating.low_below,
+            thank_low_ratings=settings.pipeline.thank_low_ratings,
+            default_channels=settings.pipeline.default_channels,
+        ),
+        composer=composer_of(settings),
+        notifiers={channel: providers[0].notifier for channel, providers in host.notifiers.items()},
+        analysers=[analyser for _, analyser in host.analysers],
+        ledger_id=ledger_id,
+    )
+
+
+def dispatchers_of(
+    settings: Settings,
+    host: PluginHost,
+    store: Store,
+    *,
+    boot_id: str,
+    clock: Clock,
+    purpose: str | None = None,
+) -> list[Dispatcher]:
+    """Return a dispatcher for each channel; `purpose` narrows them to one kind of message."""
+    policy = DeliveryPolicy(
+        workers=settings.delivery.workers,
+        max_attempts=settings.delivery.max_attempts,
+        backoff=Backoff(settings.delivery.backoff_initial, settings.delivery.backoff_maximum),
+    )
+    return [
+        Dispatcher(
+            store,
+            providers[0].notifier,
+            provider=providers[0].plugin,
+            policy=policy,
+            boot_id=boot_id,
+            clock=clock,
+            purpose=purpose,
+        )
+        for providers in host.notifiers.values()
+    ]
+
+
+async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> None:
+    """Open every channel side by side and return when all stand; `stack` closes them.
+
+    Raises BadConfig naming the plugin that failed or did not get ready in time.
+    """
+    first = {channel: providers[0] for channel, providers in host.notifiers.items()}
+    barrier = Barrier(f"plugin {one.plugin}, channel {channel}" for channel, one in first.items())
+
+    async def open_one(name: str, notifier: Notifier) -> None:
+        try:
+            await notifier.open()
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the barrier names it
+            barrier.fail(name, error)
+        else:
+            barrier.arrive(name)
+
+    tasks = []
+    for channel, one in first.items():
+        stack.push_async_callback(_close, one.plugin, one.notifier)
+        name = f"plugin {one.plugin}, channel {channel}"
+        tasks.append(asyncio.create_task(open_one(name, one.notifier), name=f"open-{channel}"))
+    try:
+        await barrier.wait(_OPEN_LIMIT)
+    except (RuntimeError, TimeoutError) as error:
+        raise BadConfig(f"cannot start: {error}") from error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _close(plugin: str, notifier: Notifier) -> None:
+    try:
+        await notifier.close()
+    except Exception as error:  # noqa: BLE001 - the others are still to be closed
+        log.warning("plugin did not close", extra={"plugin": plugin, "fault": type(error).__name__})
+
+
+async def recover(store: Store, host: PluginHost, now: Milliseconds) -> None:
+    """Free what a dead daemon left in `sending`; the caller holds the ledger's lock."""
+    resending = [
+        channel
+        for channel, providers in host.notifiers.items()
+        if providers[0].notifier.on_unknown == "resend"
+    ]
+    queued, held = await store.write(partial(outbox.recover, resending=resending, now=now))
+    if queued or held:
+        log.warning("taking over what was being sent", extra={"due_again": queued, "held": held})

@@ -1,0 +1,109 @@
+"""The command line: noun, then verb. Data on stdout, talk on stderr, never a traceback unless --debug."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from feedback_app import __version__
+from feedback_app.cli.context import Program
+from feedback_app.cli.lazy import LazyGroup
+from feedback_app.errors import FeedbackAppError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "feedback-app"
+_BUG = 70
+_IO = 74
+
+_COMMANDS = {
+    "init": ("feedback_app.cli.start:init", "Write a config.toml, plugins/ and templates/ to start from."),
+    "demo": ("feedback_app.cli.start:demo", "Take sample ratings down the whole road, in seconds."),
+    "run": ("feedback_app.cli.daemon:run", "Run the daemon."),
+    "status": ("feedback_app.cli.daemon:status", "Show what waits, what is done and what is wrong."),
+    "feedback": ("feedback_app.cli.feedback:group", "Ratings: add, import, list, explain."),
+    "customers": ("feedback_app.cli.customers:group", "Customers: add, import, list, show, opt out and in."),
+    "low-ratings": ("feedback_app.cli.low_ratings:group", "Low ratings: list, show, follow up, export."),
+    "messages": ("feedback_app.cli.messages:group", "Messages: list, show, retry, cancel."),
+    "report": ("feedback_app.cli.report:report", "The daily report: build, send, list."),
+    "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list."),
+    "config": ("feedback_app.cli.config:config", "Settings: check, show."),
+    "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current."),
+}
+
+
+@click.group(cls=LazyGroup, commands_at=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
+@click.option(
+    "--config",
+    "files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Settings; may be given several times, later files win. Default: $FEEDBACK_APP_CONFIG, ./config.toml, …",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def cli(context: click.Context, files: tuple[Path, ...], debug: bool) -> None:
+    """Process customers' ratings: keep the low ones, thank for the others, report once a day."""
+    context.obj = Program(files=files, debug=debug)
+
+
+def run_command_line(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code; errors become one line each on stderr."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Names and comments of any script are printed, also where the locale is C.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        result = cli.main(args=list(arguments), prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BaseException as error:
+        if "--debug" in arguments and not isinstance(error, (click.exceptions.Exit, SystemExit)):
+            raise
+        return _explain(error)
+
+
+def _explain(error: BaseException) -> int:
+    """Say what went wrong in a line (several for several problems) and return the exit code."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            _say(error.format_message())
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                click.echo(f"try `{error.ctx.command_path} --help`", err=True)
+            return error.exit_code
+        case FeedbackAppError():
+            for line in str(error).splitlines():
+                _say(line)
+            return error.exit_code
+        case KeyboardInterrupt() | click.Abort():
+            _say("interrupted")
+            return 130
+        case BrokenPipeError():
+            # Whoever read our output has seen enough; nothing more may be written, at exit neither.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        case OSError() if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            _say(f"{error.filename or 'output'}: {error.strerror}")
+            return _IO
+        case _:
+            _say(
+                f"a bug in the program: {type(error).__name__}: {error}; run again with --debug to see where"
+            )
+            return _BUG
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(f"{NAME}: {line}", err=True)

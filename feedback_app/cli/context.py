@@ -1,0 +1,149 @@
+"""What every command gets: the settings, the ledger, and how to print."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from pathlib import Path
+
+    from feedback_app.model import Milliseconds
+    from feedback_app.settings import Settings
+    from feedback_app.store.store import Store
+
+T = TypeVar("T")
+
+
+class Program:
+    """One run of the command line; `@click.pass_obj` hands it to the command."""
+
+    def __init__(self, files: Sequence[Path] = (), *, debug: bool = False) -> None:
+        self.debug = debug
+        self._files = files
+        self._settings: Settings | None = None
+
+    def settings(self) -> Settings:
+        """Load the settings once, saying their warnings. Raises BadConfig."""
+        if self._settings is None:
+            from feedback_app.settings import load_settings
+
+            self._settings = load_settings(*self._files)
+            for warning in self._settings.warnings:
+                click.echo(f"warning: {warning}", err=True)
+        return self._settings
+
+    def store(self) -> Store:
+        """Return the ledger, to be entered; it is created when it does not exist."""
+        from feedback_app.store.store import Store
+
+        return Store(self.settings().store_path)
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run a command's coroutine function to its end."""
+        return asyncio.run(work())
+
+    def with_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+        """Open the ledger, run `work` on it, close it."""
+
+        async def main() -> T:
+            async with self.store() as store:
+                return await work(store)
+
+        return asyncio.run(main())
+
+    async def deliver(self, purpose: str) -> Counter[str] | None:
+        """Deliver the due messages of one purpose, where no daemon runs that would; None where one does.
+
+        Returns how many tries ended in which state.
+        """
+        from collections import Counter
+
+        from feedback_app import assembly
+        from feedback_app.clock import now_ms
+        from feedback_app.errors import Busy
+        from feedback_app.store.lock import daemon_runs
+        from feedback_app.store.store import Store
+
+        settings = self.settings()
+        if daemon_runs(settings.store_path) is not None:
+            return None
+        host = assembly.load_plugins(settings)
+        async with AsyncExitStack() as stack:
+            try:
+                store = await stack.enter_async_context(Store(settings.store_path, "daemon"))
+            except Busy:
+                return None  # a daemon was started in between
+            await assembly.open_notifiers(stack, host)
+            await assembly.recover(store, host, now_ms())
+            dispatchers = assembly.dispatchers_of(
+                settings, host, store, boot_id=secrets.token_hex(8), clock=now_ms, purpose=purpose
+            )
+            async with asyncio.TaskGroup() as tasks:
+                for one in dispatchers:
+                    tasks.create_task(one.conveyor.run(), name=one.conveyor.name)
+                for one in dispatchers:
+                    await one.conveyor.idle()
+                    one.conveyor.stop()
+            return sum((one.counts for one in dispatchers), Counter())
+
+
+def echo_json(data: object) -> None:
+    """Print data as JSON, readable by people too."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def echo_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows: a table on a terminal, tab-separated lines with the header elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in header:
+            table.add_column(title)
+        for row in rows:
+            table.add_row(*(Text(shown(cell)) for cell in row))
+        Console().print(table)
+        return
+    click.echo("\t".join(header))
+    for row in rows:
+        click.echo("\t".join(shown(cell) for cell in row))
+
+
+def shown(value: object) -> str:
+    """Return a value on one line, without what could move a terminal's cursor."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "".join(letter if letter.isprintable() else " " for letter in str(value))
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """Return the beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def iso(moment: Milliseconds | None) -> str | None:
+    """Return a moment of the ledger as ISO 8601 in UTC."""
+    if moment is None:
+        return None
+    return (
+        datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")

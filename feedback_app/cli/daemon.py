@@ -1,0 +1,181 @@
+"""`feedback-app run` and `feedback-app status`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from feedback_app.cli.context import Program, echo_json, iso, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from sqlalchemy import Connection
+
+    from feedback_app.daemon import RunFigures
+    from feedback_app.settings import Settings
+    from feedback_app.store.store import Store
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="Process and send what is due, then exit.")
+@click.pass_obj
+def run(program: Program, *, drain: bool) -> None:
+    """Run the daemon: process ratings as they come, deliver messages, make the reports.
+
+    SIGTERM or Ctrl-C finishes what is in flight and exits with 0; a second one ends at once.
+    """
+    from feedback_app.cli.logs import set_up_logging
+
+    settings = program.settings()
+    set_up_logging(debug=program.debug)
+    if os.geteuid() == 0:
+        click.echo("warning: running as root; a user of its own is safer", err=True)
+    from feedback_app.daemon import Daemon
+
+    figures = _run_loop(lambda: Daemon(settings).run(drain=drain))
+    if drain:
+        _say_drained(figures, program.with_store(lambda store: store.read(_left)))
+
+
+def _run_loop(main: Callable[[], Coroutine[Any, Any, RunFigures]]) -> RunFigures:
+    """Run on uvloop where it is installed, else on asyncio's own loop."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _left(connection: Connection) -> dict[str, Any]:
+    from feedback_app.store import ratings, status
+
+    counts = status.counts(connection)
+    channels = status.waiting(connection)["channels"].values()
+    return {
+        "low": counts["low_ratings"]["open"],
+        "retrying": counts["feedback"]["received"],
+        "retry_at": ratings.next_retry(connection),
+        "queued": counts["messages"]["queued"],
+        "next_attempt": max((one["next_attempt"] for one in channels), default=None),
+        "held": counts["messages"]["held"],
+        "dead": counts["messages"]["dead"],
+    }
+
+
+def _say_drained(figures: RunFigures, left: dict[str, Any]) -> None:
+    click.echo(
+        f"processed {_some(figures.processed, 'rating')}, sent {_some(figures.tries['sent'], 'message')}"
+    )
+    click.echo(f"{_some(left['low'], 'low rating')} open: feedback-app low-ratings list")
+    if left["queued"]:
+        click.echo(f"{_some(left['queued'], 'message')} waiting for later, until {iso(left['next_attempt'])}")
+    if left["retrying"]:
+        click.echo(
+            f"{_some(left['retrying'], 'rating')} waiting for another try, from {iso(left['retry_at'])}"
+        )
+    if left["held"]:
+        click.echo(
+            f"{_some(left['held'], 'message')} held, may have left: feedback-app messages list --state held"
+        )
+    if left["dead"]:
+        click.echo(f"{_some(left['dead'], 'dead letter')}: feedback-app messages list --state dead")
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(program: Program, *, as_json: bool) -> None:
+    """Show what waits, what is done and what is wrong."""
+    settings = program.settings()
+    data = program.with_store(lambda store: _status(store, settings))
+    if as_json:
+        echo_json(data)
+    else:
+        _show(data)
+
+
+async def _status(store: Store, settings: Settings) -> dict[str, Any]:
+    from feedback_app.store import daemons
+    from feedback_app.store import status as queries
+    from feedback_app.store.lock import daemon_runs
+
+    counts = await store.read(queries.counts)
+    waiting = await store.read(queries.waiting)
+    last = await store.read(daemons.last)
+    pid = daemon_runs(store.path)
+    return {
+        "ledger": str(store.path),
+        "daemon": {
+            "running": pid is not None,
+            "pid": pid or None,
+            "last_seen": iso(last["heartbeat_at"]) if last else None,
+        },
+        **counts,
+        "oldest_waiting_rating": iso(waiting["oldest_rating"]),
+        "channels": _channels(waiting["channels"], last["channels"] if last and pid is not None else {}),
+        "reports": {name: _next_report(settings, name) for name in settings.reports},
+    }
+
+
+def _channels(waiting: dict[str, Any], down: dict[str, Any]) -> dict[str, Any]:
+    channels = {}
+    for name in sorted({*waiting, *down}):
+        queue = waiting.get(name, {})
+        trouble = down.get(name)
+        channels[name] = {
+            "queued": queue.get("queued", 0),
+            "oldest": iso(queue.get("oldest")),
+            "next_attempt": iso(queue.get("next_attempt")),
+            "down_since": iso(trouble["down_since"]) if trouble else None,
+            "reason": trouble["reason"] if trouble else None,
+        }
+    return channels
+
+
+def _next_report(settings: Settings, name: str) -> dict[str, Any]:
+    from feedback_app.concurrency import Cron
+
+    one = settings.reports[name]
+    due = Cron(f"{one.time_of_day.minute} {one.time_of_day.hour} * * *", one.timezone)
+    return {"next": due.next_after(datetime.now(UTC)).isoformat(timespec="seconds"), "to": len(one.to)}
+
+
+def _show(data: dict[str, Any]) -> None:
+    daemon = data["daemon"]
+    if daemon["running"]:
+        click.echo("daemon        runs" + (f", pid {daemon['pid']}" if daemon["pid"] else ""))
+    else:
+        click.echo(
+            "daemon        does not run"
+            + (f", last seen {daemon['last_seen']}" if daemon["last_seen"] else "")
+        )
+    click.echo(f"ledger        {data['ledger']}")
+    for noun in ("feedback", "low_ratings", "messages"):
+        line = "  ".join(f"{state} {count:,}" for state, count in data[noun].items())
+        click.echo(f"{noun.replace('_', ' '):<14}{line}")
+    if data["oldest_waiting_rating"]:
+        click.echo(f"oldest rating waits since {data['oldest_waiting_rating']}")
+    for name, one in data["channels"].items():
+        if one["queued"]:
+            click.echo(
+                f"channel {name}: {one['queued']:,} queued, oldest {one['oldest']}, next {one['next_attempt']}"
+            )
+        if one["reason"]:
+            click.echo(f"channel {name} is down since {one['down_since']}: {one['reason']}")
+    for name, one in data["reports"].items():
+        click.echo(f"report {name}: next {one['next']}, {_some(one['to'], 'recipient')}")

@@ -1,0 +1,128 @@
+"""The demo's road: the same parts as the daemon's, on sample ratings that came yesterday."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from typing import TYPE_CHECKING
+
+import click
+
+from feedback_app import assembly
+from feedback_app.cli.context import shortened
+from feedback_app.daemon import Daemon
+from feedback_app.intake.customers import CUSTOMERS, read_customers
+from feedback_app.intake.importing import Listener, Tally, import_customers, import_ratings
+from feedback_app.intake.ratings import RATINGS, read_ratings
+from feedback_app.intake.reader import open_records
+from feedback_app.intake.records import ReadOptions
+from feedback_app.report.reporter import Reporter
+from feedback_app.settings import Settings, load_settings
+from feedback_app.store.status import endings as rating_endings
+from feedback_app.store.store import Store
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from feedback_app.clock import Clock
+    from feedback_app.model import Milliseconds
+
+_LISTENER = Listener(rejected=lambda reject: click.echo(f"line {reject.line}: {reject.reason}", err=True))
+
+
+_ENDINGS = {
+    "low": "low ratings kept to follow up",
+    "thanked": "customers thanked",
+    "no_customer": "ratings without a customer: nobody to thank",
+    "unknown_customer": "ratings of customers that nobody told us of",
+    "no_channel": "customers whom no channel reaches",
+    "opted_out": "customers who opted out",
+    "history": "ratings taken in as history",
+}
+
+
+def show(folder: Path) -> None:
+    """Take the folder's sample files down the road and say what happened and where to look."""
+    # The surrounding environment could redirect the demo's messages to real servers.
+    settings = load_settings(folder / "config.toml", environ={})
+    # The ratings came yesterday, so that yesterday's report, which is due now, has something to tell.
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+
+    def clock() -> Milliseconds:
+        return int(yesterday.timestamp() * 1000)
+
+    customers, ratings = asyncio.run(_import(settings, folder, clock))
+    click.echo(f"customers.csv: {customers.accepted + customers.duplicates} customers")
+    click.echo(f"ratings.csv: {ratings.accepted} ratings accepted, {ratings.duplicates} were known already")
+    asyncio.run(Daemon(settings, clock=clock).run(drain=True))
+    text = asyncio.run(_report(settings, yesterday.date()))
+    asyncio.run(Daemon(settings).run(drain=True))
+    _say_endings(asyncio.run(_endings(settings)))
+    _say_messages(folder)
+    click.echo(f"\nThe daily report, as mailed to the team:\n\n{_indented(text)}")
+    _say_where(folder)
+
+
+async def _import(settings: Settings, folder: Path, clock: Clock) -> tuple[Tally, Tally]:
+    async with Store(settings.store_path) as store:
+        with (folder / "customers.csv").open("rb") as stream:
+            records = open_records(stream, name="customers.csv", options=ReadOptions(), wanted=CUSTOMERS)
+            customers = await import_customers(
+                store, read_customers(records), clock=clock, listener=_LISTENER
+            )
+        with (folder / "ratings.csv").open("rb") as stream:
+            rows = open_records(stream, name="ratings.csv", options=ReadOptions(), wanted=RATINGS)
+            checked = read_ratings(rows, scale=assembly.scale_of(settings), now=clock())
+            ratings = await import_ratings(store, checked, clock=clock, listener=_LISTENER)
+    return customers, ratings
+
+
+async def _report(settings: Settings, day: date) -> str:
+    async with Store(settings.store_path) as store:
+        reporter = Reporter(store, settings)
+        await reporter.make("daily", day, "manual")
+        return reporter.text([await reporter.build("daily", day)])
+
+
+async def _endings(settings: Settings) -> dict[str, int]:
+    async with Store(settings.store_path) as store:
+        return await store.read(rating_endings)
+
+
+def _say_endings(endings: dict[str, int]) -> None:
+    for ended, count in endings.items():
+        click.echo(f"  {count:>3} {_ENDINGS.get(ended, ended)}")
+
+
+def _say_messages(folder: Path) -> None:
+    mails = sorted((folder / "mail" / "new").glob("*"))
+    texts = (folder / "sms.jsonl").read_text(encoding="utf-8").splitlines()
+    click.echo(
+        f"\n{len(mails)} mails in {folder / 'mail'}, {len(texts)} text messages in {folder / 'sms.jsonl'}, such as:\n"
+    )
+    sms = json.loads(texts[0])
+    click.echo(f"  SMS to {sms['to']}: {shortened(sms['text'], 160)}")
+    for mail in mails:
+        parsed = message_from_bytes(mail.read_bytes(), policy=policy.default)
+        if "Ratings on" not in parsed["Subject"]:
+            click.echo(f"  Mail to {parsed['To']}: {parsed['Subject']}")
+            break
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
+
+
+def _say_where(folder: Path) -> None:
+    command = f"feedback-app --config {folder / 'config.toml'}"
+    click.echo(
+        "\nLook around:\n"
+        f"  {command} low-ratings list\n"
+        f"  {command} feedback explain 3\n"
+        f"  {command} messages list\n"
+        f"  {command} status\n"
+        f"and read {folder / 'config.toml'}. Start your own with `feedback-app init`."
+    )

@@ -1,0 +1,293 @@
+"""The daemon: opens every part in one exit stack, runs them side by side, ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from feedback_app import assembly
+from feedback_app.clock import Clock, now_ms
+from feedback_app.concurrency import Cron, Every, LoopWatch, Stall, Ticker
+from feedback_app.errors import FeedbackAppError, Unavailable
+from feedback_app.intake.submission import Submissions
+from feedback_app.processing import Processor
+from feedback_app.report.reporter import Reporter
+from feedback_app.signals import stop_on_signals
+from feedback_app.store import daemons
+from feedback_app.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from feedback_app.concurrency.conveyor import Conveyor
+    from feedback_app.delivery.dispatcher import Dispatcher
+    from feedback_app.model import Feedback
+    from feedback_app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_HEARTBEAT = 10.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFigures:
+    """What one run did."""
+
+    processed: int  # ratings
+    tries: Counter[str]  # of messages, by the state that the message had after it
+
+
+class Daemon:
+    """Processes ratings until stopped.
+
+    `await daemon.run()` returns after `stop`, which may be called from any thread, any time. On the main thread it
+    answers SIGTERM and SIGINT: the first drains, a second one ends the process at once. `submit` hands over a
+    rating from any thread. `ready` is set while every part stands.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock = now_ms) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._boot_id = secrets.token_hex(8)
+        self._submissions = Submissions(assembly.scale_of(settings), clock)
+        self._stop = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._failure: FeedbackAppError | None = None
+        self._processed = 0
+        self._dispatchers: list[Dispatcher] = []
+        self.ready = threading.Event()
+
+    def submit(self, feedback: Feedback) -> Future[int]:
+        """Hand over a rating from any thread; the future holds its number once it is safe in the ledger.
+
+        A rating whose `id` the ledger has, with the same content, gives the number of the first. Raises BadData
+        for a rating off the scale; the future raises BadData for the same id with other content, and Unavailable
+        when the daemon ends before it took the rating.
+        """
+        return self._submissions.submit(feedback)
+
+    def stop(self) -> None:
+        """Let `run` finish what is in flight and return. Thread-safe, idempotent, allowed before `run`."""
+        self._stop.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def run(self, *, drain: bool = False) -> RunFigures:
+        """Run until `stop`; with `drain`, until nothing is due and nothing is in flight.
+
+        Raises BadConfig (78) for settings, plugins or templates that are not fit, Busy (75) when another daemon
+        runs on the ledger, StorageFailed (74) when the ledger cannot be trusted any more.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        if self._stop.is_set():
+            self._stopping.set()
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                stack.enter_context(stop_on_signals(self.stop))
+                await self._open_and_serve(stack, drain=drain)
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            self.ready.clear()
+            self._submissions.close(Unavailable("the daemon has ended"))
+        if self._failure is not None:
+            raise self._failure
+        return RunFigures(
+            processed=self._processed, tries=sum((one.counts for one in self._dispatchers), Counter())
+        )
+
+    async def _open_and_serve(self, stack: contextlib.AsyncExitStack, *, drain: bool) -> None:
+        settings = self._settings
+        host = assembly.load_plugins(settings)
+        for warning in (*settings.warnings, *host.warnings):
+            log.warning("check the settings", extra={"warning": warning})
+        store = await stack.enter_async_context(Store(settings.store_path, "daemon"))
+        await assembly.open_notifiers(stack, host)
+        pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
+        await assembly.recover(store, host, self._clock())
+        await self._sign_on(stack, store)
+        self._dispatchers = assembly.dispatchers_of(
+            settings, host, store, boot_id=self._boot_id, clock=self._clock
+        )
+        processor = Processor(
+            store,
+            pipeline,
+            workers=settings.pipeline.workers,
+            clock=self._clock,
+            on_commit=self._committed,
+        )
+        stack.enter_context(LoopWatch(_log_stall))
+        await self._serve(store, processor, drain=drain)
+
+    async def _sign_on(self, stack: contextlib.AsyncExitStack, store: Store) -> None:
+        facts = {"host": socket.gethostname(), "pid": os.getpid()}
+        await store.write(
+            partial(daemons.register, boot_id=self._boot_id, now=self._clock(), **facts)  # type: ignore[arg-type]
+        )
+        stack.push_async_callback(self._sign_off, store)
+
+    async def _sign_off(self, store: Store) -> None:
+        if store.failed is None:
+            await store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))
+
+    async def _serve(self, store: Store, processor: Processor, *, drain: bool) -> None:
+        conveyors: list[Conveyor[Any, Any]] = [
+            processor.conveyor,
+            *(one.conveyor for one in self._dispatchers),
+        ]
+        wake = partial(_wake, conveyors)
+        reporter = Reporter(store, self._settings, clock=self._moment)
+        tickers = self._tickers(store, reporter, wake)
+        async with asyncio.TaskGroup() as tasks:
+            working = [tasks.create_task(one.run(), name=one.name) for one in conveyors]
+            for number, ticker in enumerate(tickers):
+                tasks.create_task(ticker.run(), name=f"ticker-{number}")
+            self._submissions.open(store, processor.conveyor.wake)
+            store.watch(wake)
+            for name in self._settings.reports:
+                await reporter.make_due(name)
+            wake()
+            self.ready.set()
+            log.info("ready", extra={"pid": os.getpid(), "ledger": str(store.path)})
+            await self._until_done(conveyors, drain=drain)
+            log.info("stopping", extra={"in_flight": sum(one.in_flight for one in conveyors)})
+            self._submissions.close(Unavailable("the daemon is stopping"))
+            for ticker in tickers:
+                ticker.stop()
+            await _end(conveyors, working, self._settings.daemon.grace)
+
+    async def _until_done(self, conveyors: Sequence[Conveyor[Any, Any]], *, drain: bool) -> None:
+        waiting: set[asyncio.Task[Any]] = {asyncio.create_task(self._stopping.wait(), name="stop")}
+        if drain:
+            waiting.add(asyncio.create_task(_drained(conveyors), name="drain"))
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    def _committed(self, ratings: int) -> None:
+        self._processed += ratings
+        for one in self._dispatchers:
+            one.conveyor.wake()
+
+    def _tickers(self, store: Store, reporter: Reporter, wake: Callable[[], None]) -> list[Ticker]:
+        reports = [
+            Ticker(
+                Cron(f"{one.time_of_day.minute} {one.time_of_day.hour} * * *", one.timezone),
+                self._make_report,
+                name=f"report-{name}",
+                reporter=reporter,
+                report=name,
+                wake=wake,
+            )
+            for name, one in self._settings.reports.items()
+        ]
+        poll = _Poll(store, wake, failed=self._fail)
+        return [
+            *reports,
+            Ticker(Every(seconds=self._settings.intake.poll_interval), poll, name="poll"),
+            Ticker(Every(seconds=_HEARTBEAT), self._heartbeat, name="heartbeat", store=store),
+        ]
+
+    async def _make_report(self, reporter: Reporter, report: str, wake: Callable[[], None]) -> None:
+        if await reporter.make_due(report):
+            wake()
+
+    async def _heartbeat(self, store: Store) -> None:
+        down = {
+            one.channel: {"down_since": one.health.down_since, "reason": one.health.reason}
+            for one in self._dispatchers
+            if one.health.down
+        }
+        await store.write(partial(daemons.heartbeat, boot_id=self._boot_id, channels=down, now=self._clock()))
+
+    def _fail(self, failure: FeedbackAppError) -> None:
+        self._failure = failure
+        self._stopping.set()
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC)
+
+
+class _Poll:
+    """Looks whether the ledger changed or failed; the doorbell is faster, this is what it may miss."""
+
+    def __init__(
+        self, store: Store, wake: Callable[[], None], failed: Callable[[FeedbackAppError], None]
+    ) -> None:
+        self._store = store
+        self._wake = wake
+        self._failed = failed
+        self._seen = store.version()
+
+    def __call__(self) -> None:
+        if self._store.failed is not None:
+            self._failed(self._store.failed)
+        version = self._store.version()
+        if version != self._seen:
+            self._seen = version
+            self._wake()
+
+
+def _wake(conveyors: Sequence[Conveyor[Any, Any]]) -> None:
+    for one in conveyors:
+        one.wake()
+
+
+async def _drained(conveyors: Sequence[Conveyor[Any, Any]]) -> None:
+    """Wait until nothing is due: the pipeline first, because it is what fills the outbox."""
+    for one in conveyors:
+        await one.idle()
+
+
+async def _end(
+    conveyors: Sequence[Conveyor[Any, Any]], working: Sequence[asyncio.Task[None]], grace: float
+) -> None:
+    """Let what is in flight finish within `grace` seconds; the rest is cancelled and given back."""
+    for one in conveyors:
+        one.stop()
+    _, late = await asyncio.wait(working, timeout=grace)
+    if late:
+        log.warning("grace is over", extra={"cancelled": sum(one.in_flight for one in conveyors)})
+        for one in conveyors:
+            one.abort()
+        await asyncio.wait(late)
+
+
+def _log_stall(stall: Stall) -> None:
+    log.error(
+        "the event loop is blocked",
+        extra={
+            "seconds": round(stall.seconds, 1),
+            "task": stall.task_name,
+            "at": f"{stall.file}:{stall.line}",
+        },
+    )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that ended the run; one of our own before a stranger."""
+    errors: list[BaseException] = []
+    stack: list[BaseException] = [group]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, BaseExceptionGroup):
+            stack.extend(one.exceptions)
+        else:
+            errors.append(one)
+    return next((one for one in errors if isinstance(one, FeedbackAppError)), errors[0])

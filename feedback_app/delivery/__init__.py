@@ -1,0 +1,1 @@
+"""How a message leaves: claimed from the outbox, sent by a plugin, its outcome recorded."""

@@ -1,0 +1,202 @@
+"""One channel's delivery: claims due messages, sends them by the notifier, records how each try ended.
+
+Each channel has its own, so a slow or broken one never delays another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from feedback_app.concurrency.conveyor import Claim, Conveyor
+from feedback_app.delivery.health import ChannelHealth
+from feedback_app.delivery.retry import Backoff, judge
+from feedback_app.errors import Busy, DeliveryError, fault_site
+from feedback_app.model import Receipt
+from feedback_app.store import outbox
+from feedback_app.store.outbox import Attempt, ClaimedMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feedback_app.clock import Clock
+    from feedback_app.concurrency import JobResult
+    from feedback_app.contracts import Notifier
+    from feedback_app.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_LEASE = 30_000  # milliseconds
+_STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
+_IN_FLIGHT_PER_WORKER = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveryPolicy:
+    """How hard to try."""
+
+    workers: int
+    max_attempts: int
+    backoff: Backoff
+
+
+class Dispatcher:
+    """Delivers the messages of one notifier's channel until stopped.
+
+    `provider` is the plugin's name. `purpose` narrows it to one kind of message. `counts` tells what came of the
+    tries of this run, by the message's state after them.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that a channel's delivery is made of
+        self,
+        store: Store,
+        notifier: Notifier,
+        *,
+        provider: str,
+        policy: DeliveryPolicy,
+        boot_id: str,
+        clock: Clock,
+        purpose: str | None = None,
+    ) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._provider = provider
+        self._policy = policy
+        self._boot_id = boot_id
+        self._clock = clock
+        self._purpose = purpose
+        self.channel = str(notifier.channel)
+        self.health = ChannelHealth(probe_every=policy.backoff.initial)
+        self.counts: Counter[str] = Counter()
+        self._sending: set[int] = set()  # numbers whose send has begun and not ended
+        in_flight = policy.workers * _IN_FLIGHT_PER_WORKER
+        self.conveyor: Conveyor[ClaimedMessage, Attempt | None] = Conveyor(
+            f"delivery-{self.channel}",
+            claim=self._claim,
+            handle=self._deliver,
+            commit=self._settle,
+            n_workers=policy.workers,
+            max_in_flight=in_flight,
+        )
+
+    async def _claim(self, room: int) -> Claim[ClaimedMessage]:
+        now = self._clock()
+        room, wait = self.health.allowance(room, now)
+        if room == 0:
+            return Claim((), wait)
+        try:
+            claimed = await self._store.write(
+                partial(
+                    outbox.claim,
+                    channel=self.channel,
+                    lease=outbox.Lease(self._boot_id, now + _LEASE),
+                    now=now,
+                    limit=room,
+                    purpose=self._purpose,
+                )
+            )
+        except Busy as error:
+            log.warning("waiting for the ledger", extra={"reason": str(error)})
+            return Claim((), _STORE_PAUSE)
+        if claimed:
+            self.health.claimed(claimed[0].number)
+            return Claim(claimed)
+        due = await self._store.read(partial(outbox.next_due, channel=self.channel, purpose=self._purpose))
+        return Claim((), None if due is None else max(0.0, (due - now) / 1000))
+
+    async def _deliver(self, claimed: ClaimedMessage) -> Attempt | None:
+        """Try one message; None gives it back untried."""
+        if self.health.refuses(claimed.number) or not await self._marked(claimed):
+            return None
+        self._sending.add(claimed.number)
+        started = self._clock()
+        try:
+            async with asyncio.timeout(self._notifier.timeout):
+                receipt = await self._notifier.send(claimed.message)
+            if not isinstance(receipt, Receipt):
+                raise TypeError(f"send returned {type(receipt).__name__}, want a Receipt")  # noqa: TRY301
+        except asyncio.CancelledError:
+            raise  # the daemon ends: the message stays `sending`, the next start decides
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
+            return self._failed(claimed, error, started)
+        self._sending.discard(claimed.number)
+        self.health.works(self.channel)
+        return Attempt(
+            number=claimed.number,
+            outcome="sent",
+            state="sent",
+            provider=self._provider,
+            started_at=started,
+            ended_at=self._clock(),
+            provider_id=receipt.provider_id,
+        )
+
+    async def _marked(self, claimed: ClaimedMessage) -> bool:
+        """Where a double must not be, commit that the message may leave before it can."""
+        if self._notifier.on_unknown != "hold":
+            return True
+        return await self._store.write(
+            partial(outbox.mark_may_leave, number=claimed.number, boot_id=self._boot_id, now=self._clock())
+        )
+
+    def _failed(self, claimed: ClaimedMessage, error: BaseException, started: int) -> Attempt:
+        self._sending.discard(claimed.number)
+        verdict = judge(
+            error,
+            attempt=claimed.message.attempt,
+            max_attempts=self._policy.max_attempts,
+            backoff=self._policy.backoff,
+            notifier=self._notifier,
+        )
+        now = self._clock()
+        if verdict.outcome == "channel_down":
+            self.health.failed(self.channel, str(error), now)
+        elif verdict.outcome == "permanent":
+            self.health.works(self.channel)  # it answered; only this message is refused
+        else:
+            self.health.unclear(now)
+        if verdict.outcome == "bug" or verdict.state != "queued":
+            # Reasons name addresses, so they stay in the ledger: `messages show`.
+            log.warning(
+                "message not sent",
+                extra={
+                    "message_number": claimed.number,
+                    "provider": self._provider,
+                    "outcome": verdict.outcome,
+                    "state": verdict.state,
+                    "fault": fault_site(error) if verdict.outcome == "bug" else None,
+                },
+            )
+        return Attempt(
+            number=claimed.number,
+            outcome=verdict.outcome,
+            state=verdict.state,
+            provider=self._provider,
+            started_at=started,
+            ended_at=now,
+            counted=verdict.counted,
+            next_attempt_at=now + int(verdict.delay * 1000),
+            error=error.reason if isinstance(error, DeliveryError) else f"{type(error).__name__}: {error}",
+        )
+
+    async def _settle(self, results: Sequence[JobResult[ClaimedMessage, Attempt | None]]) -> None:
+        attempts = [one.value for one in results if one.value is not None]
+        # Cancelled in mid-send: it may have left, so it is not given back but decided at the next start.
+        untried = [
+            one.job.number for one in results if one.value is None and one.job.number not in self._sending
+        ]
+        while True:
+            try:
+                if attempts:
+                    await self._store.write(partial(outbox.settle, attempts=attempts, boot_id=self._boot_id))
+                if untried:
+                    await self._store.write(partial(outbox.release, numbers=untried, boot_id=self._boot_id))
+                break
+            except Busy as error:
+                log.warning("waiting for the ledger", extra={"reason": str(error)})
+                await asyncio.sleep(_STORE_PAUSE)
+        self.counts.update(one.state for one in attempts)

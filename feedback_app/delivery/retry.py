@@ -1,0 +1,70 @@
+"""When to try again, and what a failed try means for its message. Pure."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedback_app.errors import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from feedback_app.contracts import Notifier
+    from feedback_app.store.outbox import AttemptOutcome, NextState
+
+_LONGEST_WISH = 3600.0  # seconds; a far side that asks for more is asked again sooner
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential with jitter: the k-th wait is drawn from the upper half of `initial` × 2^(k-1), capped.
+
+    The upper half, because a wait near zero helps nobody; drawn, because customers of one failed server would
+    otherwise all come back in the same second (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
+    """
+
+    initial: float  # seconds
+    maximum: float  # seconds
+    draw: Callable[[], float] = random.random  # from [0, 1)
+
+    def delay(self, attempt: int) -> float:
+        """Return the seconds to wait after the `attempt`-th failure, counted from 1."""
+        full = min(self.maximum, self.initial * 2.0 ** min(attempt - 1, 60))
+        return full * (0.5 + 0.5 * self.draw())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What a failed try means."""
+
+    outcome: AttemptOutcome
+    state: NextState
+    counted: bool = True  # uses up one of the allowed attempts
+    delay: float = 0.0  # seconds until the next one, for queued
+
+
+def judge(
+    error: BaseException, *, attempt: int, max_attempts: int, backoff: Backoff, notifier: Notifier
+) -> Verdict:
+    """Decide what follows from `error` of the `attempt`-th counted try (from 1)."""
+    match error:
+        case PermanentFailure():
+            return Verdict(outcome="permanent", state="dead")
+        case ChannelDown():
+            return Verdict(outcome="channel_down", state="queued", counted=False)
+        case OutcomeUnknown() | TimeoutError() if notifier.on_unknown == "hold":
+            return Verdict(outcome="unknown", state="held")
+        case OutcomeUnknown() | TimeoutError():
+            outcome: AttemptOutcome = "unknown"
+        case TemporaryFailure():
+            outcome = "temporary"
+        case _:
+            outcome = "bug"
+    if attempt >= max_attempts:
+        return Verdict(outcome=outcome, state="dead")
+    delay = backoff.delay(attempt)
+    if isinstance(error, TemporaryFailure) and error.retry_after is not None:
+        delay = max(delay, min(error.retry_after, _LONGEST_WISH))
+    return Verdict(outcome=outcome, state="queued", delay=delay)

@@ -1,0 +1,34 @@
+"""Every hook, on one page. Hooks are plain functions, called once at start, one plugin at a time.
+
+A plugin is a Python file with one or more of these functions, each marked `@hookimpl`. `settings` is the plugin's
+own table of the configuration (`[plugins.NAME]`), with attribute access; when the plugin declares a pydantic
+model named `Settings`, it is an instance of that model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feedback_app.contracts import Analyser, Notifier
+
+PROJECT = "feedback_app"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def make_notifier(settings: Any) -> Notifier | Sequence[Notifier] | None:
+    """Return the notifier for a channel, a list of them, or None when the plugin is not configured."""
+    raise AssertionError("a specification, never called")
+
+
+@hookspec
+def make_analyser(settings: Any) -> Analyser | None:
+    """Return an analyser whose facts are stored with every rating, or None when not configured."""
+    raise AssertionError("a specification, never called")

@@ -1,0 +1,128 @@
+"""The road of one rating, as the user drew it: each step decides which step comes next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedback_app.errors import fault_site
+from feedback_app.model import Customer, Ended, Feedback, Message, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from feedback_app.contracts import Analyser, Notifier
+    from feedback_app.pipeline.composer import Composer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """What the business decided."""
+
+    low_below: float = 3  # a rating below this is low
+    thank_low_ratings: bool = False  # low ratings get the apology
+    default_channels: tuple[str, ...] = ("email", "sms")  # for customers who never said what they prefer
+
+
+class Pipeline:
+    """`await pipeline(feedback, customer)` decides what is to be done; whoever calls it does it.
+
+    `notifiers` are asked only where a customer is reached. `ledger_id` makes the ids of messages unique over
+    ledgers. An exception means that the rating could not be processed, and says why.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        composer: Composer,
+        notifiers: Mapping[str, Notifier],
+        analysers: Sequence[Analyser] = (),
+        ledger_id: str,
+    ) -> None:
+        self._policy = policy
+        self._composer = composer
+        self._notifiers = notifiers
+        self._analysers = analysers
+        self._ledger_id = ledger_id
+
+    async def __call__(self, feedback: Feedback, customer: Customer | None) -> Outcome:
+        """Take one rating all the way; `customer` is None when nobody told us of them."""
+        analysis = await self._analyse(feedback) if self._analysers else {}
+        if feedback.rating < self._policy.low_below:
+            return self._keep_low(feedback, customer, analysis)
+        ended, messages = self._thank(feedback, customer)
+        return Outcome(feedback=feedback, ended=ended, analysis=analysis, keep_low=False, messages=messages)
+
+    async def _analyse(self, feedback: Feedback) -> dict[str, object]:
+        analysis: dict[str, object] = {}
+        for analyser in self._analysers:
+            try:
+                async with asyncio.timeout(analyser.timeout):
+                    analysis[analyser.name] = dict(await analyser.analyse(feedback))
+            except Exception as error:  # noqa: BLE001 - a plugin's failure never loses the rating
+                log.warning(
+                    "analysis left out",
+                    extra={
+                        "analyser": analyser.name,
+                        "feedback": feedback.number,
+                        "fault": fault_site(error),
+                    },
+                )
+                analysis[analyser.name] = {"failed": type(error).__name__}
+        return analysis
+
+    def _keep_low(
+        self, feedback: Feedback, customer: Customer | None, analysis: Mapping[str, object]
+    ) -> Outcome:
+        messages: tuple[Message, ...] = ()
+        if self._policy.thank_low_ratings:
+            _, messages = self._thank(feedback, customer, apologise=True)
+        return Outcome(feedback=feedback, ended="low", analysis=analysis, keep_low=True, messages=messages)
+
+    def _thank(
+        self, feedback: Feedback, customer: Customer | None, *, apologise: bool = False
+    ) -> tuple[Ended, tuple[Message, ...]]:
+        if not feedback.thank:
+            return "history", ()
+        if feedback.customer is None:
+            return "no_customer", ()
+        if customer is None:
+            return "unknown_customer", ()
+        if customer.opted_out:
+            return "opted_out", ()
+        reached = self._choose_channel(customer)
+        if reached is None:
+            return "no_channel", ()
+        return "thanked", (self._form_message(feedback, customer, *reached, apologise=apologise),)
+
+    def _choose_channel(self, customer: Customer) -> tuple[str, str] | None:
+        """Return (channel, address): the first preferred channel that is installed and reaches the customer."""
+        for channel in customer.preferred_channels or self._policy.default_channels:
+            notifier = self._notifiers.get(channel)
+            address = notifier.address(customer) if notifier is not None else None
+            if address:
+                return channel, address
+        return None
+
+    def _form_message(
+        self, feedback: Feedback, customer: Customer, channel: str, address: str, *, apologise: bool
+    ) -> Message:
+        form = self._composer.compose("apology" if apologise else "thanks", channel, feedback, customer)
+        return Message(
+            id=f"thanks.{feedback.number}.{self._ledger_id}",
+            purpose="apology" if apologise else "thanks",
+            channel=channel,
+            recipient=address,
+            text=form.text,
+            feedback_id=feedback.number,
+            customer_id=customer.id,
+            customer_name=customer.name,
+            subject=form.subject,
+            html=form.html,
+            locale=customer.locale,
+        )

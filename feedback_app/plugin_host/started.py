@@ -1,0 +1,42 @@
+"""What became of each plugin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from feedback_app.contracts import Analyser, Notifier
+
+State: TypeAlias = Literal["active", "idle", "disabled", "broken"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PluginInfo:
+    """A plugin as `plugins list` shows it."""
+
+    name: str
+    version: str | None  # of its distribution, or the file's own __version__
+    origin: str  # the file, or the distribution
+    hooks: tuple[str, ...]  # what it implements, in the order of the hook page
+    channels: tuple[str, ...]  # what its notifiers serve
+    state: State  # idle: not configured, it serves nothing
+    error: str | None  # why it is broken, or why its settings were refused
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provider:
+    """A notifier and the plugin it comes from."""
+
+    plugin: str
+    notifier: Notifier
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A plugin after its hooks were called."""
+
+    info: PluginInfo
+    notifiers: tuple[Notifier, ...] = ()
+    analysers: tuple[Analyser, ...] = ()
+    problems: tuple[str, ...] = ()  # a line for each setting that was refused

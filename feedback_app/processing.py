@@ -1,0 +1,113 @@
+"""Moves ratings from the inbox through the pipeline: claims, works on many at once, commits in groups."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from feedback_app.concurrency.conveyor import Claim, Conveyor
+from feedback_app.delivery.retry import Backoff
+from feedback_app.errors import Busy, fault_site
+from feedback_app.store import outcomes, ratings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from feedback_app.clock import Clock
+    from feedback_app.concurrency import JobResult
+    from feedback_app.model import Outcome
+    from feedback_app.pipeline import Pipeline
+    from feedback_app.store.ratings import Claimed
+    from feedback_app.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 1000  # ratings claimed and not yet committed; bounds memory and what one transaction holds
+_MAX_ATTEMPTS = 5  # a rating that the pipeline fails on as often is dead, so that it cannot go round for ever
+_BACKOFF = Backoff(initial=5, maximum=300)
+_STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
+
+
+class Processor:
+    """The pipeline pool. `on_commit` is called after each commit, with the number of ratings in it."""
+
+    def __init__(
+        self,
+        store: Store,
+        pipeline: Pipeline,
+        *,
+        workers: int,
+        clock: Clock,
+        on_commit: Callable[[int], None],
+    ) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._clock = clock
+        self._on_commit = on_commit
+        self._last = 0  # the highest number claimed; ids grow in the order of commits, so none is passed over
+        self.conveyor: Conveyor[Claimed, Outcome] = Conveyor(
+            "pipeline",
+            claim=self._claim,
+            handle=self._work_on,
+            commit=self._commit,
+            n_workers=workers,
+            max_in_flight=_CHUNK,
+        )
+
+    async def _claim(self, room: int) -> Claim[Claimed]:
+        found = await self._store.read(partial(ratings.claim_fresh, after=self._last, limit=room))
+        if found:
+            self._last = found[-1].feedback.number
+            return Claim(found)
+        now = self._clock()
+        due = await self._store.read(ratings.next_retry)
+        if due is None or due > now:
+            return Claim((), None if due is None else (due - now) / 1000)
+        return Claim(await self._store.read(partial(ratings.claim_retries, now=now, limit=room)))
+
+    async def _work_on(self, claimed: Claimed) -> Outcome:
+        return await self._pipeline(claimed.feedback, claimed.customer)
+
+    async def _commit(self, results: Sequence[JobResult[Claimed, Outcome]]) -> None:
+        done = [one.value for one in results if one.value is not None]
+        failed = [
+            one for one in results if isinstance(one.error, Exception)
+        ]  # cancelled ones were never seen
+        while True:
+            try:
+                await self._write(done, failed)
+                break
+            except Busy as error:
+                log.warning("waiting for the ledger", extra={"reason": str(error)})
+                await asyncio.sleep(_STORE_PAUSE)
+        if done:
+            self._on_commit(len(done))
+
+    async def _write(self, done: list[Outcome], failed: list[JobResult[Claimed, Outcome]]) -> None:
+        now = self._clock()
+        if done:
+            await self._store.write(partial(outcomes.commit, outcomes=done, now=now))
+        for one in failed:
+            await self._record_failure(one.job, one.error)
+
+    async def _record_failure(self, claimed: Claimed, error: BaseException | None) -> None:
+        attempt = claimed.failures + 1
+        number = claimed.feedback.number
+        retry_at = None
+        if attempt < _MAX_ATTEMPTS:
+            retry_at = self._clock() + int(_BACKOFF.delay(attempt) * 1000)
+        log.error(
+            "rating not processed",
+            extra={
+                "feedback": number,
+                "attempt": attempt,
+                "dead": retry_at is None,
+                "fault": fault_site(error) if error is not None else None,
+            },
+        )
+        reason = f"{type(error).__name__}: {error}"
+        await self._store.write(
+            partial(ratings.record_failure, number=number, error=reason, retry_at=retry_at)
+        )

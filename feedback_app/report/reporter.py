@@ -1,0 +1,213 @@
+"""Makes reports: each local day's once, whoever asks, however often, from however many processes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from feedback_app.errors import NotFound
+from feedback_app.model import Message
+from feedback_app.report import wording
+from feedback_app.report.due import dates_to_make, due_at, last_due
+from feedback_app.report.export import to_json
+from feedback_app.report.figures import DayFigures, collect
+from feedback_app.report.render import Renderer, Report
+from feedback_app.store import report_queries as ledger
+from feedback_app.store.outbox import enqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from feedback_app.model import Milliseconds, Section
+    from feedback_app.settings import Settings
+    from feedback_app.settings.schema import ReportSettings
+    from feedback_app.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+Occasion: TypeAlias = Literal["scheduled", "late", "manual"]
+
+_PLAUSIBLE = datetime(2020, 1, 1, tzinfo=UTC)  # a machine without a set clock starts in 1970
+_ON_TIME = timedelta(minutes=10)  # a report made within it was made on schedule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    """What is due and missing."""
+
+    dates: Sequence[date]  # oldest first
+    skipped: int = 0  # dates before them that are given up
+
+
+class Reporter:
+    """Makes the reports of the settings in one ledger; holds nothing that needs closing.
+
+    A report's run rows and its messages are one unit of work that looks itself whether they are still
+    missing. So a crash leaves both or none, and of many processes at the same second one makes the report.
+    The figures are read and the mail is rendered before that, where it keeps nobody from writing.
+
+    `clock` returns the present moment (aware); `sections` returns what plugins add to a day.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sections: Callable[[DayFigures], Sequence[Section]] = lambda _figures: (),
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._sections = sections
+        self._renderer = Renderer(settings.templates_directory)
+
+    async def make_due(self, name: str) -> list[date]:
+        """Make what is due and missing, several days in one mail; returns the dates made here, oldest first.
+
+        The first call under a name only notes from which date on its schedule counts: nothing is made up for
+        the time before. Cheap when nothing is due, so call it often; a day can be late but is not lost.
+        Raises NotFound for a name that is not configured, BadConfig for a template that fails.
+        """
+        if self._clock() < _PLAUSIBLE:
+            logger.warning("no reports are made: the clock is wrong", extra={"clock": str(self._clock())})
+            return []
+        while True:
+            plan = await self._plan(name)
+            if not plan.dates:
+                return []
+            if await self._make(name, plan, None):
+                return list(plan.dates)
+
+    async def make(self, name: str, day: date, occasion: Occasion = "manual") -> bool:
+        """Make the report of one date; False when it is made already. Raises as `make_due` does."""
+        return not await self.is_made(name, day) and await self._make(name, _Plan(dates=[day]), occasion)
+
+    async def is_made(self, name: str, day: date) -> bool:
+        """Say whether the report of a date was made, by whomever."""
+        return bool(await self._store.read(lambda connection: ledger.made_dates(connection, name, day, day)))
+
+    async def build(self, name: str, day: date) -> DayFigures:
+        """Read a date's figures and store nothing; of a day that is not over they are the figures so far."""
+        return await self._build(name, day, self._now())
+
+    def text(self, days: Sequence[DayFigures], skipped: int = 0) -> str:
+        """Return the plain text of a mail about these days, oldest first."""
+        return self._renderer.text(self._report(days, skipped))
+
+    def html(self, days: Sequence[DayFigures], skipped: int = 0) -> str:
+        """Return the HTML of the same mail."""
+        return self._renderer.html(self._report(days, skipped))
+
+    def _report(self, days: Sequence[DayFigures], skipped: int) -> Report:
+        return Report(
+            business=self._settings.business.name,
+            days=days,
+            skipped=skipped,
+            sections={day.date: self._sections(day) for day in days},
+        )
+
+    def _now(self) -> Milliseconds:
+        return int(self._clock().timestamp() * 1000)
+
+    def _configured(self, name: str) -> ReportSettings:
+        try:
+            return self._settings.reports[name]
+        except KeyError:
+            raise NotFound(f"no report is named '{name}' in the configuration") from None
+
+    async def _plan(self, name: str) -> _Plan:
+        report, now = self._configured(name), self._clock()
+        at, zone = report.time_of_day, report.zone
+        newest = last_due(now, at, zone)
+
+        def plan(connection: Connection) -> _Plan | None:
+            first = ledger.first_date(connection, name)
+            if first is None:
+                return None
+            made = ledger.made_dates(connection, name, first, newest)
+            dates = dates_to_make(now, at, zone, first_date=first, made=made, catch_up=report.catch_up)
+            skipped = ledger.unmade_before(connection, name, dates[0], first) if dates else 0
+            return _Plan(dates=dates, skipped=skipped)
+
+        found = await self._store.read(plan)
+        if found is None:
+            first = newest + timedelta(days=1)
+            await self._store.write(lambda connection: ledger.remember_first_date(connection, name, first))
+        return found or _Plan(dates=[])
+
+    async def _build(self, name: str, day: date, now: Milliseconds) -> DayFigures:
+        zone, rating = self._configured(name).zone, self._settings.rating
+        return await self._store.read(
+            lambda connection: collect(
+                connection, date=day, zone=zone, scale=rating, low_below=rating.low_below, now=now
+            )
+        )
+
+    async def _make(self, name: str, plan: _Plan, occasion: Occasion | None) -> bool:
+        """Make one mail about the dates planned; do nothing when one of them was made meanwhile."""
+        now = self._now()
+        days = [await self._build(name, day, now) for day in plan.dates]
+        messages = self._messages(name, days, plan.skipped)
+        occasions = [occasion or self._occasion(name, day) for day in plan.dates]
+
+        def unit(connection: Connection) -> bool:
+            if ledger.made_dates(connection, name, plan.dates[0], plan.dates[-1]) & set(plan.dates):
+                return False
+            for day, why in zip(days, occasions, strict=True):
+                run = ledger.Run(
+                    name=name,
+                    local_date=day.date.isoformat(),
+                    timezone=day.timezone,
+                    made_at=now,
+                    occasion=why,
+                    figures=to_json(day),
+                )
+                ledger.add_run(connection, run)
+            enqueue(connection, messages, now)
+            return True
+
+        made = await self._store.write(unit)
+        if made:
+            logger.info(
+                "report made",
+                extra={"report": name, "dates": list(map(str, plan.dates)), "recipients": len(messages)},
+            )
+        return made
+
+    def _occasion(self, name: str, day: date) -> Occasion:
+        report = self._configured(name)
+        on_time = self._clock() - due_at(day, report.time_of_day, report.zone) <= _ON_TIME
+        return "scheduled" if on_time else "late"
+
+    def _messages(self, name: str, days: Sequence[DayFigures], skipped: int) -> list[tuple[str, Message]]:
+        """Return (dedupe key, message) for each recipient; both are named after the newest date."""
+        report, newest = self._configured(name), days[-1].date
+        if not report.to:
+            return []
+        subject, text, html = wording.subject(days), self.text(days, skipped), self.html(days, skipped)
+        return [
+            (
+                f"report:{name}:{newest}:{to}",
+                Message(
+                    id=f"report.{name}.{newest}.{_digest(to)}.{self._store.ledger_id}",
+                    purpose="report",
+                    channel=report.channel,
+                    recipient=to,
+                    subject=subject,
+                    text=text,
+                    html=html,
+                ),
+            )
+            for to in report.to
+        ]
+
+
+def _digest(recipient: str) -> str:
+    return blake2b(recipient.encode(), digest_size=4).hexdigest()

@@ -1,0 +1,1 @@
+"""The ledger: tables, engines, the group-commit writer, queries. The only importer of SQLAlchemy."""

@@ -1,0 +1,66 @@
+"""Engines on one SQLite file: one synchronous connection that writes, asynchronous ones that only read.
+
+The driver's own transaction handling is off: with it, a transaction that reads first and writes later fails at
+once or loses updates. Writers say BEGIN IMMEDIATE. Nobody checkpoints automatically, because SQLite before 3.51.3
+can corrupt the file when a checkpoint and a commit of another connection meet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUSY_TIMEOUT_MS = 5_000
+_CACHE_KIB = 16_384
+
+_COMMON = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    "PRAGMA wal_autocheckpoint = 0",
+    f"PRAGMA cache_size = -{_CACHE_KIB}",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+)
+_WRITER = ("PRAGMA synchronous = FULL",)
+_READER = ("PRAGMA query_only = ON",)
+
+
+def _prepare(engine: Engine, pragmas: tuple[str, ...], begin: str) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(driver_connection: Any, _record: object) -> None:
+        cursor = driver_connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def writing_engine(path: Path) -> Engine:
+    """Return the engine of the one writer; its connection may wander between threads, one at a time."""
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=str(path)),
+        connect_args={"isolation_level": None, "check_same_thread": False},
+        poolclass=NullPool,
+    )
+    _prepare(engine, _COMMON + _WRITER, "BEGIN IMMEDIATE")
+    return engine
+
+
+def reading_engine(path: Path, connections: int = 3) -> AsyncEngine:
+    """Return the engine for everything that only looks; a block sees one snapshot."""
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        connect_args={"isolation_level": None},
+        pool_size=connections,
+        max_overflow=0,
+    )
+    _prepare(engine.sync_engine, _COMMON + _READER, "BEGIN")
+    return engine

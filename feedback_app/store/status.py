@@ -1,0 +1,79 @@
+"""Counts over the ledger. Everything but the totals is found through partial indices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from feedback_app.model import LOW_RATING_STATES, MESSAGE_STATES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def counts(connection: Connection) -> dict[str, dict[str, int]]:
+    """Return how many there are of each by state: feedback, low_ratings, messages."""
+    return {
+        "feedback": _feedback(connection),
+        "low_ratings": _low_ratings(connection),
+        "messages": _messages(connection),
+    }
+
+
+def _one(connection: Connection, query: str) -> int:
+    return int(connection.exec_driver_sql(query).scalar_one())
+
+
+def _by_state(connection: Connection, query: str) -> dict[str, int]:
+    return dict(connection.exec_driver_sql(query).tuples().all())
+
+
+def _feedback(connection: Connection) -> dict[str, int]:
+    received = _one(connection, "SELECT count(*) FROM feedback WHERE state = 'received'")
+    dead = _one(connection, "SELECT count(*) FROM feedback WHERE state = 'dead'")
+    total = _one(connection, "SELECT count(*) FROM feedback")
+    return {"received": received, "processed": total - received - dead, "dead": dead}
+
+
+def _low_ratings(connection: Connection) -> dict[str, int]:
+    unresolved = _by_state(
+        connection, "SELECT state, count(*) FROM low_rating WHERE state <> 'resolved' GROUP BY state"
+    )
+    total = _one(connection, "SELECT count(*) FROM low_rating")
+    found = {**unresolved, "resolved": total - sum(unresolved.values())}
+    return {state: found.get(state, 0) for state in LOW_RATING_STATES}
+
+
+def _messages(connection: Connection) -> dict[str, int]:
+    found = _by_state(
+        connection,
+        "SELECT state, count(*) FROM message WHERE state IN ('sending', 'held', 'suppressed', 'dead') GROUP BY state",
+    )
+    found["queued"] = _one(connection, "SELECT count(*) FROM message WHERE state = 'queued'")
+    found["sent"] = _one(connection, "SELECT count(*) FROM message") - sum(found.values())
+    return {state: found.get(state, 0) for state in MESSAGE_STATES}
+
+
+def waiting(connection: Connection) -> dict[str, Any]:
+    """Return what waits longest, in epoch milliseconds or None: the oldest rating, and each channel's messages."""
+    oldest = connection.exec_driver_sql(
+        "SELECT received_at FROM feedback WHERE state = 'received' ORDER BY id LIMIT 1"
+    ).scalar_one_or_none()
+    channels = connection.exec_driver_sql(
+        "SELECT channel, count(*) AS queued, min(created_at) AS oldest, min(next_attempt_at) AS next_attempt"
+        " FROM message WHERE state = 'queued' GROUP BY channel ORDER BY channel"
+    )
+    return {
+        "oldest_rating": oldest,
+        "channels": {
+            row.channel: {"queued": row.queued, "oldest": row.oldest, "next_attempt": row.next_attempt}
+            for row in channels
+        },
+    }
+
+
+def endings(connection: Connection) -> dict[str, int]:
+    """Return how many ratings' roads ended where, the most frequent first; reads every rating."""
+    rows = connection.exec_driver_sql(
+        "SELECT ended, count(*) FROM feedback WHERE ended IS NOT NULL GROUP BY ended ORDER BY count(*) DESC, ended"
+    )
+    return dict(rows.tuples().all())

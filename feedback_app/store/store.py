@@ -1,0 +1,126 @@
+"""The ledger as the rest of the program sees it: read something, write something."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from feedback_app.errors import BadConfig, Busy, StorageFailed
+from feedback_app.store import migrate
+from feedback_app.store.doorbell import Doorbell, ring
+from feedback_app.store.engines import reading_engine
+from feedback_app.store.failures import explained
+from feedback_app.store.lock import LedgerLock, Role
+from feedback_app.store.writer import GroupCommitWriter, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from pathlib import Path
+    from types import TracebackType
+
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+
+class Store:
+    """One open ledger. Enter it once; everything it opened is closed on the way out.
+
+    A daemon holds the ledger's lock as long as it is entered, so there is one. A command takes it only for the
+    moment of a checkpoint, and rings the daemon's bell after each commit.
+
+    Entering raises Busy (75) when another daemon runs, BadConfig (78) for a schema that this program does not
+    fit, BadData (65) for a file that is no ledger, CannotCreate (73), NotPermitted (77), StorageFailed (74).
+    """
+
+    def __init__(self, path: Path, role: Role = "command") -> None:
+        self.path = path
+        self.ledger_id = ""  # known once entered
+        self._role = role
+        self._lock = LedgerLock(path)
+        self._bell: Doorbell | None = None
+
+    async def __aenter__(self) -> Self:
+        if not self.path.exists():
+            migrate.create(self.path)
+        found = migrate.check(self.path)
+        try:
+            self._take_over()
+            if found != migrate.HEAD:
+                self._migrate(found)
+            self._writer = GroupCommitWriter(self.path, lock=self._lock, committed=self._after_commit)
+            self._writer.start()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._reader = reading_engine(self.path)
+        # The version is told per connection, so the pool's would answer each by its own count.
+        self._probe = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            self.ledger_id = await self.read(_ledger_id)
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    def _take_over(self) -> None:
+        if self._role == "daemon" and not self._lock.try_acquire("daemon"):
+            raise self._lock.refused()
+
+    def _migrate(self, found: str) -> None:
+        if self._role != "daemon":
+            raise BadConfig(
+                f"{self.path}: the ledger has schema {found}, this program wants {migrate.HEAD}; "
+                "run `feedback-app db upgrade`"
+            )
+        migrate.upgrade(self.path)
+
+    def _after_commit(self) -> None:
+        if self._role == "command":
+            ring(self.path)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._bell is not None:
+            self._bell.close()
+        self._probe.close()
+        await self._reader.dispose()
+        self._writer.close()
+        self._lock.release()
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query on one snapshot, on a connection that cannot write."""
+        with explained(self.path):
+            async with self._reader.connect() as connection:
+                return await connection.run_sync(query)
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit of work and return its result once it is safe on the disk."""
+        return await self._writer.write(unit)
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        """Do the same from any thread, without waiting."""
+        return self._writer.submit(unit)
+
+    @property
+    def failed(self) -> StorageFailed | Busy | None:
+        """Why nothing can be written any more, None while all is well."""
+        return self._writer.failed
+
+    def watch(self, heard: Callable[[], None]) -> None:
+        """Call `heard` in this event loop whenever another process committed and rang the bell."""
+        self._bell = Doorbell(self.path, heard)
+        self._bell.open()
+
+    def version(self) -> int:
+        """Return a number that changes with every commit of any process; takes microseconds, opens no transaction."""
+        return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _ledger_id(connection: Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'ledger_id'").scalar_one())

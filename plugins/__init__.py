@@ -1,0 +1,1 @@
+"""The shipped notifier plugins, one file per channel; modules that begin with `_` are their helpers."""

@@ -1,0 +1,88 @@
+"""What a mail server's replies and silences mean for a message, by the step they come at (RFC 5321, 4.2)."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import TYPE_CHECKING, Literal
+
+from aiosmtplib.errors import (
+    SMTPException,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+    SMTPTimeoutError,
+)
+
+from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app.plugins._redaction import presentable
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTPResponse
+
+    from feedback_app.plugins._mail_builder import Mail
+    from feedback_app.plugins._smtp_conversation import Server
+
+Verb = Literal["RSET", "MAIL", "RCPT", "DATA"]
+Step = Verb | Literal["the end of the data"]
+DOT: Step = "the end of the data"
+
+SHUTTING_DOWN = 421
+_TOO_LARGE = 552
+_GREYLIST_CODES = (450, 451)
+_LOGIN_CODES = (530, 534, 535, 538)  # RFC 4954, 6: the account is at fault, whatever command is answered
+_TEMPORARY = range(400, 500)
+_PERMANENT = range(500, 600)
+
+GREYLIST_WAIT = 300.0  # seconds; greylisting servers refuse again before (RFC 6647, 5)
+
+
+def is_refusal(code: int) -> bool:
+    """Say whether the reply is a proper no, after which both sides know where they stand."""
+    return (code in _TEMPORARY or code in _PERMANENT) and code != SHUTTING_DOWN
+
+
+def refusal(
+    step: Step, code: int, said: str
+) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
+    """Return the error that a reply other than the wanted one means at this step."""
+    if code in _LOGIN_CODES:
+        return ChannelDown(said)
+    if code in _TEMPORARY:
+        greylisted = step == "RCPT" and code in _GREYLIST_CODES
+        return TemporaryFailure(said, retry_after=GREYLIST_WAIT if greylisted else None)
+    if code in _PERMANENT:
+        our_fault = step == "MAIL" and code != _TOO_LARGE  # the sender is the same in every mail
+        return ChannelDown(said) if our_fault else PermanentFailure(said)
+    return OutcomeUnknown(said) if step == DOT else TemporaryFailure(said)
+
+
+def said(reply: SMTPResponse, mail: Mail) -> str:
+    """Return the reply without the customer's address or mailbox, either of which servers like to quote."""
+    mailbox = mail.recipient.partition("@")[0]
+    return f"{reply.code} {presentable(reply.message, (mail.recipient, mailbox))}"
+
+
+def silence(error: SMTPException, limit: float) -> str:
+    """Say what came in the place of a reply that was waited for for `limit` seconds; the step follows."""
+    if isinstance(error, SMTPTimeoutError):
+        return f"did not answer within {limit:.0f} s at"
+    if isinstance(error, SMTPServerDisconnected):
+        return "closed the connection at"
+    return "answered with something that is not SMTP at"
+
+
+def why_not_open(server: Server, error: Exception) -> str:
+    """Say why no conversation came about, without the account's name and password."""
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(error, SMTPResponseException):
+        return f"{server} answered {error.code} {presentable(error.message, server.private_words)}"
+    if isinstance(cause, ssl.SSLError):
+        return f"no trusted TLS with {server}: {getattr(cause, 'verify_message', None) or cause.reason}"
+    if isinstance(cause, TimeoutError):
+        return f"{server} did not answer in time"
+    if isinstance(cause, OSError) and cause.errno:
+        # asyncio repeats the address in strerror; only a failed look-up, with its negative number, needs it.
+        problem = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
+        return f"cannot connect to {server}: {problem}"
+    words = error.message if isinstance(error, SMTPException) else type(error).__name__
+    return f"cannot use {server}: {presentable(words, server.private_words)}"

@@ -1,0 +1,186 @@
+"""Twilio's Messages API and what its answers mean (https://www.twilio.com/docs/messaging/api/message-resource).
+
+The API takes no idempotency key, so where an answer leaves open whether the message was taken, that is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx2
+
+from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, Receipt, TemporaryFailure
+from feedback_app.concurrency import Once
+from feedback_app.plugins._redaction import presentable
+from feedback_app.plugins._settings_checks import is_loopback
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from feedback_app.plugins._sms import Sms
+
+CONNECT_LIMIT = 10.0  # seconds, each for the connection and its TLS
+ANSWER_LIMIT = 45.0  # seconds for the whole exchange, below the notifier's own limit
+LARGEST_ANSWER = 64 * 1024  # bytes; Twilio's have about one thousand
+_KEPT_OPEN = 5.0  # seconds; shorter than a server's patience, as nobody knows what became of a request that
+# went into a connection just when the server closed it
+
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 3600.0  # seconds of a Retry-After that are obeyed
+
+# Codes of https://www.twilio.com/docs/api/errors. 21606 and 21659 (this sender to this number) are in neither
+# set: one such number must not stop the channel for all the others.
+_ACCOUNT_AT_FAULT = frozenset({20003, 20005, 21212, 21601, 21603, 21701, 21703})
+_NUMBER_AT_FAULT = frozenset({21211, 21408, 21608, 21610, 21612, 21614})
+_BUSY = frozenset({20429, 21611})
+
+_CREATED = (200, 201)
+_NOT_TAKEN = (408, 429)
+_CLIENT_ERRORS = range(400, 500)
+_CHECK_ACCOUNT = "check account_sid and auth_token"
+_CHECK_URL = "check url and account_sid"
+_CHANNEL_DOWN = {  # statuses that every message would get, and what to do about them
+    **dict.fromkeys((301, 302, 307, 308), "redirects are not followed; check url"),
+    **dict.fromkeys((401, 402, 403), _CHECK_ACCOUNT),
+    **dict.fromkeys((404, 405, 407), _CHECK_URL),
+}
+
+_SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """Whose messages they are and where they are handed in."""
+
+    url: str  # the API's base, without a slash at its end
+    sid: str
+    token: SecretStr
+
+    def __str__(self) -> str:
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: bytes
+    retry_after: str | None  # the header as it stands
+
+
+class Twilio:
+    """Hands text messages to Twilio, or to whatever speaks its API at `Account.url`."""
+
+    def __init__(self, account: Account, answer_limit: float = ANSWER_LIMIT) -> None:
+        self._account = account
+        self._answer_limit = answer_limit
+        self._endpoint = f"{account.url}/Accounts/{account.sid}/Messages.json"
+        self._client = Once(lambda: _make_client(account))
+
+    async def open(self) -> None:
+        """Connect only when there is a message: a gateway that is down must not stop the start."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if client := self._client.peek():
+            await client.aclose()
+
+    async def submit(self, sms: Sms, now: float) -> Receipt:
+        """Hand the message in and return its sid; raises what `Notifier.send` may raise."""
+        sender = "MessagingServiceSid" if _SERVICE_SID.fullmatch(sms.sender) else "From"
+        form = {"To": sms.recipient, sender: sms.sender, "Body": sms.text}
+        try:
+            async with asyncio.timeout(self._answer_limit):
+                answer = await self._post(form)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
+            reason = presentable(str(error)) or "no connection in time"
+            raise ChannelDown(f"cannot connect to {self._account}: {reason}") from None
+        except (httpx2.RequestError, TimeoutError) as error:
+            raise OutcomeUnknown(f"{self._account} gave no answer: {type(error).__name__}") from None
+        return self._read(answer, sms, now)
+
+    async def _post(self, form: dict[str, str]) -> Answer:
+        body = b""
+        async with self._client.get().stream("POST", self._endpoint, data=form) as response:
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > LARGEST_ANSWER:
+                    break
+        return Answer(status=response.status_code, body=body, retry_after=response.headers.get("retry-after"))
+
+    def _read(self, answer: Answer, sms: Sms, now: float) -> Receipt:
+        content = _json_object(answer.body)
+        if answer.status in _CREATED and content:
+            sid = content.get("sid")
+            if isinstance(sid, str) and sid:
+                detail = "1 segment" if sms.segments == 1 else f"{sms.segments} segments"
+                return Receipt(provider_id=presentable(sid), detail=detail)
+        code = content.get("code")
+        raise _refusal(answer, code if isinstance(code, int) else None, str(self._account), now)
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds to wait, within reason, or None when the header says nothing (RFC 9110, 10.2.3)."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
+    return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, seconds))
+
+
+def _make_client(account: Account) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        auth=httpx2.BasicAuth(account.sid, account.token.get_secret_value()),
+        headers={"Accept": "application/json", "Accept-Encoding": "identity"},  # no packed megabytes
+        follow_redirects=False,  # the customer's number and text go to nobody else
+        limits=httpx2.Limits(keepalive_expiry=_KEPT_OPEN),
+        timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),  # `submit` limits the rest as a whole
+        trust_env=not is_loopback(
+            urlsplit(account.url).hostname or ""
+        ),  # no proxy on the way to this machine
+    )
+
+
+def _refusal(
+    answer: Answer, code: int | None, gateway: str, now: float
+) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
+    """Return the error that an answer other than a created message means.
+
+    Twilio's own words quote the customer's number, so only its code is passed on; its site explains it.
+    """
+    said = f"{gateway} answered {answer.status}"
+    if code is not None:
+        said += f" with error {code} (https://www.twilio.com/docs/api/errors/{code})"
+    is_client_error = answer.status in _CLIENT_ERRORS
+    if answer.status in _NOT_TAKEN or (is_client_error and code in _BUSY):
+        return TemporaryFailure(said, retry_after(answer.retry_after, now))
+    if is_client_error and code in _NUMBER_AT_FAULT:
+        return PermanentFailure(said)
+    if is_client_error and code in _ACCOUNT_AT_FAULT:
+        return ChannelDown(f"{said}; check account_sid, auth_token and sender")
+    if answer.status in _CHANNEL_DOWN:
+        return ChannelDown(f"{said}; {_CHANNEL_DOWN[answer.status]}")
+    if is_client_error:
+        return PermanentFailure(said)
+    return OutcomeUnknown(f"{said} without a message's sid")
+
+
+def _json_object(body: bytes) -> dict[str, object]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,1 @@
+"""The concurrency patterns, one test file for each module."""

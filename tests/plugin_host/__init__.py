@@ -1,0 +1,1 @@
+"""Plugins: real files and real distributions, found, judged and called."""
