@@ -8,12 +8,12 @@ from pathlib import Path
 
 CUSTOMERS = 10_000
 _WEIGHTS = (25, 25, 15, 15, 20)  # of 1 to 5 stars
-_WORDS = "the box was late but colour and fit are just what we hoped for thank you again we will come back soon".split()
+_WORDS = ["the", "box", "was", "late", "but", "colour", "and", "fit", "are", "just", "what", "we", "hoped", "for", "thank", "you", "again", "we", "will", "come", "back", "soon"]
 
 
 def write_files(folder: Path, ratings: int) -> tuple[Path, Path]:
     """Write customers.csv and ratings.csv, the same ones each time; returns their paths."""
-    chance = random.Random(20261122)  # noqa: S311 - a fixed workload, not a secret
+    chance = random.Random(20261122)
     customers, rows = folder / "customers.csv", folder / "ratings.csv"
     with customers.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _HEARTBEAT = 10.0  # seconds
+_REPORT_RETRY = 30.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,7 +160,7 @@ class Daemon:
             self._submissions.open(store, processor.conveyor.wake)
             store.watch(wake)
             for name in self._settings.reports:
-                await reporter.make_due(name)
+                await reporter.make_due(name)  # what fell due while nobody ran
             wake()
             self.ready.set()
             log.info("ready", extra={"pid": os.getpid(), "ledger": str(store.path)})
@@ -205,8 +206,16 @@ class Daemon:
         ]
 
     async def _make_report(self, reporter: Reporter, report: str, wake: Callable[[], None]) -> None:
-        if await reporter.make_due(report):
-            wake()
+        """Make what is due; a failure is tried again soon, for the next tick is a day away."""
+        while not self._stopping.is_set():
+            try:
+                if await reporter.make_due(report):
+                    wake()
+                return
+            except FeedbackAppError as error:
+                log.error("report not made, trying again", extra={"report": report, "reason": str(error)})  # noqa: TRY400
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _REPORT_RETRY)
 
     async def _heartbeat(self, store: Store) -> None:
         down = {

@@ -7,8 +7,9 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from feedback_app.concurrency import AsyncOnce
 from feedback_app.plugins._smtp_conversation import Conversation, Limits, NotStarted, Server
+
+from feedback_app.concurrency import AsyncOnce
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
@@ -80,10 +81,11 @@ class SmtpPool:
 
 async def _prepare() -> tuple[ssl.SSLContext, str]:
     """Return the rules for TLS and this host's name; files and the network are asked, so not in the loop."""
-    return await asyncio.gather(asyncio.to_thread(_strict_context), asyncio.to_thread(socket.getfqdn))
+    return await asyncio.gather(asyncio.to_thread(strict_context), asyncio.to_thread(socket.getfqdn))
 
 
-def _strict_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()  # verifies the certificate and the host name
+def strict_context() -> ssl.SSLContext:
+    """Return the rules for TLS: modern, with a trusted certificate that names the host."""
+    context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

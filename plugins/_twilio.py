@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx2
-
-from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, Receipt, TemporaryFailure
-from feedback_app.concurrency import Once
 from feedback_app.plugins._redaction import presentable
 from feedback_app.plugins._settings_checks import is_loopback
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
+from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app.concurrency import Once
 
+if TYPE_CHECKING:
     from feedback_app.plugins._sms import Sms
+    from pydantic import SecretStr
 
 CONNECT_LIMIT = 10.0  # seconds, each for the connection and its TLS
 ANSWER_LIMIT = 45.0  # seconds for the whole exchange, below the notifier's own limit
@@ -92,7 +91,7 @@ class Twilio:
         if client := self._client.peek():
             await client.aclose()
 
-    async def submit(self, sms: Sms, now: float) -> Receipt:
+    async def submit(self, sms: Sms, now: float) -> str:
         """Hand the message in and return its sid; raises what `Notifier.send` may raise."""
         sender = "MessagingServiceSid" if _SERVICE_SID.fullmatch(sms.sender) else "From"
         form = {"To": sms.recipient, sender: sms.sender, "Body": sms.text}
@@ -104,7 +103,7 @@ class Twilio:
             raise ChannelDown(f"cannot connect to {self._account}: {reason}") from None
         except (httpx2.RequestError, TimeoutError) as error:
             raise OutcomeUnknown(f"{self._account} gave no answer: {type(error).__name__}") from None
-        return self._read(answer, sms, now)
+        return self._sid(answer, now)
 
     async def _post(self, form: dict[str, str]) -> Answer:
         body = b""
@@ -112,17 +111,14 @@ class Twilio:
             async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > LARGEST_ANSWER:
-                    break
+                    raise OutcomeUnknown(f"{self._account} answered with more than {LARGEST_ANSWER} bytes")
         return Answer(status=response.status_code, body=body, retry_after=response.headers.get("retry-after"))
 
-    def _read(self, answer: Answer, sms: Sms, now: float) -> Receipt:
+    def _sid(self, answer: Answer, now: float) -> str:
         content = _json_object(answer.body)
-        if answer.status in _CREATED and content:
-            sid = content.get("sid")
-            if isinstance(sid, str) and sid:
-                detail = "1 segment" if sms.segments == 1 else f"{sms.segments} segments"
-                return Receipt(provider_id=presentable(sid), detail=detail)
-        code = content.get("code")
+        sid, code = content.get("sid"), content.get("code")
+        if answer.status in _CREATED and isinstance(sid, str) and sid:
+            return presentable(sid)
         raise _refusal(answer, code if isinstance(code, int) else None, str(self._account), now)
 
 

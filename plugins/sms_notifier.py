@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
+from feedback_app.plugins._settings_checks import is_loopback, read_secret
+from feedback_app.plugins._sms import Sms, compose, is_e164
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
-from feedback_app.plugins._settings_checks import is_loopback, read_secret
-from feedback_app.plugins._sms import Sms, compose, is_e164
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,8 +96,8 @@ class Gateway(Protocol):
     async def close(self) -> None:
         """Let everything go."""
 
-    async def submit(self, sms: Sms, now: float) -> Receipt:
-        """Take responsibility for the message, at `now` (seconds since 1970).
+    async def submit(self, sms: Sms, now: float) -> str | None:
+        """Take responsibility for the message, at `now` (seconds since 1970); return the gateway's id for it.
 
         Raises what `Notifier.send` may raise.
         """
@@ -132,7 +132,10 @@ class SmsNotifier(Notifier):
 
     async def send(self, message: Message) -> Receipt:
         """Clean and count the text and hand it to the gateway."""
-        return await self._gateway.submit(compose(message, self._sender), self._clock())
+        sms = compose(message, self._sender)
+        provider_id = await self._gateway.submit(sms, self._clock())
+        detail = "1 segment" if sms.segments == 1 else f"{sms.segments} segments"
+        return Receipt(provider_id=provider_id, detail=detail)
 
     async def close(self) -> None:
         """Close the gateway."""

@@ -134,6 +134,11 @@ class ReceivedSms:
     sid: str
 
 
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # many connect at once
+
+
 class RecordingHttpGateway:
     """An SMS gateway that checks requests as Twilio does: `with RecordingHttpGateway() as gateway:`.
 
@@ -151,8 +156,7 @@ class RecordingHttpGateway:
         self.over = threading.Event()  # set at the end; who hangs waits for it
         self._answers = list(answers)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _HttpServer((LOOPBACK, 0), self._handler())
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         scheme = "https" if tls else "http"

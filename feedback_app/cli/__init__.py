@@ -90,9 +90,9 @@ def _explain(error: BaseException) -> int:
         case KeyboardInterrupt() | click.Abort():
             _say("interrupted")
             return 130
-        case BrokenPipeError():
+        case BrokenPipeError() | SystemExit():  # click makes the latter of a broken pipe, and of nothing else
             # Whoever read our output has seen enough; nothing more may be written, at exit neither.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
         case OSError() if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             _say(f"{error.filename or 'output'}: {error.strerror}")

@@ -6,7 +6,7 @@ import difflib
 import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
@@ -47,7 +47,7 @@ def build(program: Program, name: str, on: str | None, form: Format, output: Pat
     """Print the report of a day; nothing is stored or sent. Today's says how it is so far."""
     settings = program.settings()
     today = _today(settings, name)
-    day = _day(on, today)
+    day = _day(on, default=today - timedelta(days=1))
     if day > today:
         zone = settings.reports[name].timezone
         raise UsageError(f"--date {day}: that day has not begun in {zone}; the latest is {today}")
@@ -74,7 +74,7 @@ def send(program: Program, name: str, on: str | None, *, dry_run: bool) -> None:
     """Make the report of a day, once, and deliver it where no daemon runs; safe to call again."""
     settings = program.settings()
     yesterday = _today(settings, name) - timedelta(days=1)
-    day = _day(on, yesterday)
+    day = _day(on, default=yesterday)
     if day > yesterday:
         zone = settings.reports[name].timezone
         raise UsageError(f"--date {day}: that day is not over in {zone}; the latest to send is {yesterday}")
@@ -106,16 +106,18 @@ def list_(program: Program, name: str | None, *, as_json: bool) -> None:
     async def work(store: Store) -> list[Run]:
         from feedback_app.store.report_queries import runs
 
-        return await store.read(
-            lambda connection: runs(connection, [name] if name else list(settings.reports))
-        )
+        names = [name] if name else list(settings.reports)
+        return await store.read(lambda connection: runs(connection, names))
 
     rows = [_as_data(run) for run in program.with_store(work)]
     if as_json:
         echo_json(rows)
     else:
+        from feedback_app.report.wording import mean
+
         header = ("date", "name", "occasion", "made_at", "ratings", "average", "low")
-        echo_table(header, [[row[column] for column in header] for row in rows])
+        shown = [{**row, "average": mean(row["figures"]["average"])} for row in rows]
+        echo_table(header, [[row[column] for column in header] for row in shown])
 
 
 def _check_name(settings: Settings, name: str) -> None:
@@ -131,7 +133,7 @@ def _today(settings: Settings, name: str) -> date:
     return datetime.now(settings.reports[name].zone).date()
 
 
-def _day(given: str | None, default: date) -> date:
+def _day(given: str | None, *, default: date) -> date:
     if given is None:
         return default
     try:
@@ -204,7 +206,7 @@ def _deliver(program: Program) -> None:
         )
 
 
-def _as_data(run: Run) -> dict[str, object]:
+def _as_data(run: Run) -> dict[str, Any]:
     figures = json.loads(run.figures)
     return {
         "date": run.local_date,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class PartMissing(TimeoutError):  # noqa: N818 - it says what happened
+class PartMissing(TimeoutError):
     """Parts did not arrive in time; `parts` names them."""
 
     def __init__(self, parts: Iterable[str]) -> None:
@@ -19,7 +19,7 @@ class PartMissing(TimeoutError):  # noqa: N818 - it says what happened
         super().__init__(f"not arrived in time: {', '.join(self.parts)}")
 
 
-class PartFailed(RuntimeError):  # noqa: N818
+class PartFailed(RuntimeError):
     """A part said that it will not arrive; `part` names it and `__cause__` is its error."""
 
     def __init__(self, part: str, error: BaseException) -> None:

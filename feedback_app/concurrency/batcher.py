@@ -37,7 +37,7 @@ class Batcher(Generic[Item, Outcome]):
     a program that dies without `close` is not held up, and what it had not been told is done may not be done.
     """
 
-    def __init__(  # noqa: PLR0913 - two hooks and two limits
+    def __init__(
         self,
         run_batch: Callable[[list[Item]], Sequence[Outcome | Exception]],
         *,

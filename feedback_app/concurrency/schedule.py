@@ -111,14 +111,12 @@ def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
     def shown(second: int) -> datetime:
         return (early + timedelta(seconds=second)).astimezone(zone).replace(tzinfo=None)
 
+    # Where the time is shown once, early and late are one; where it is shown twice, early is the first.
     if shown(0) >= wall:
-        return (
-            early  # where the time comes once, the two are the same; where it comes twice, this is the first
-        )
-    # The time is jumped over, and the jump lies somewhere between the two; zones make it at a whole second.
-    return early + timedelta(
-        seconds=bisect.bisect_left(range(int((late - early).total_seconds())), wall, key=shown)
-    )
+        return early
+    # It is jumped over somewhere between the two; zones jump at whole seconds.
+    seconds = range(int((late - early).total_seconds()))
+    return early + timedelta(seconds=bisect.bisect_left(seconds, wall, key=shown))
 
 
 def _exists(day: date, zone: ZoneInfo) -> bool:

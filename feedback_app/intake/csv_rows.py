@@ -8,6 +8,7 @@ of a new record. So every line is read twice at most, whatever the file holds.
 from __future__ import annotations
 
 import csv
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from feedback_app.intake.records import Reject, Row
@@ -38,7 +39,7 @@ class CsvRows:
 
     def __iter__(self) -> Iterator[Row | Reject]:
         """Yield the records in order, without the blank lines."""
-        again: str | None = None  # a line that has to be read again
+        again: list[str] = []  # the line that has to be read again, if any
         record = self._record
         while True:
             reader = csv.reader(self._feed(again), delimiter=self._delimiter, strict=True)
@@ -56,18 +57,14 @@ class CsvRows:
                 yield self._reject(problem, broken[0])
                 for line in broken[1:-1]:
                     yield from self._lone(line)
-                again = broken[-1] if len(broken) > 1 else None
+                again = broken[1:][-1:]
             else:
                 return
 
-    def _feed(self, again: str | None) -> Iterator[str]:
+    def _feed(self, again: list[str]) -> Iterator[str]:
         """Hand the lines to the csv module, and keep those of the record that it is reading."""
         record, size = self._record, 0
-        if again is not None:
-            record.append(again)
-            yield again
-            size = len(again)
-        for line in self._lines:
+        for line in chain(again, self._lines):
             size = size + len(line) if record else len(line)
             record.append(line)
             if size > MAX_RECORD:

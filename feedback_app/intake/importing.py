@@ -90,7 +90,7 @@ async def import_customers(
     return tally
 
 
-async def _commit_in_chunks(  # noqa: PLR0913, PLR0917 - the two importers' parts
+async def _commit_in_chunks(
     store: Store,
     records: Iterable[Record | Reject],
     tally: Tally,

@@ -59,9 +59,8 @@ class Scale:
     def parse(self, value: object) -> float:
         """Return the rating that `value` is: 5, 5.0, "5" and " 5.0 " are the same. Raises ValueError."""
         kind = type(value)
-        if (
-            kind is not str and kind is not float and kind is not int
-        ):  # True equals 1, so no look-up for others
+        # True equals 1, so other types must not be looked up.
+        if kind is not str and kind is not float and kind is not int:
             raise ValueError(self._judge(value))
         verdict = self._judged.get(value)
         if verdict is None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from feedback_app.model import Customer, Feedback, Milliseconds
     from feedback_app.store.store import Store
 
+_DAY = 86_400_000  # milliseconds that another machine's clock may be ahead
+
 
 def checked(
     feedback: Feedback, *, scale: Scale, now: Milliseconds, contact: Customer | None = None
@@ -39,8 +41,8 @@ def checked(
             item=fields.item(feedback.item),
             comment=fields.comment(feedback.comment),
         )
-        if complete.given_at is not None:
-            fields.given_at(complete.given_at / 1000, now=now)
+        if complete.given_at is not None and complete.given_at > now + _DAY:
+            raise ValueError("given_at lies in the future; it is in milliseconds since 1970")  # noqa: TRY301
     except ValueError as problem:
         raise BadData(str(problem)) from None
     return Incoming(complete, contact, content_hash(complete), 0, ())

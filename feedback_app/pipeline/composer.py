@@ -10,22 +10,20 @@ customer's language in front of its ending (`thanks.sms.de.txt`):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from feedback_app.concurrency import Once
 from feedback_app.errors import BadConfig
 from feedback_app.model import Customer, Feedback
+from feedback_app.templating import Templates
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from collections.abc import Iterable
+    from pathlib import Path
 
-MAX_CHARACTERS = 256 * 1024  # of one rendered part; Jinja's sandbox does not stop 'a' * 200000000 by itself
+    from feedback_app.templating import Render
+
+_LONGEST = 256 * 1024  # characters of one part
 PURPOSES = ("thanks", "apology")
-_SHIPPED = Path(__file__).parent.parent / "templates"
-
-Render: TypeAlias = Callable[[Mapping[str, object]], str]
 
 
 class Form(NamedTuple):
@@ -46,10 +44,9 @@ class Composer:
     """Renders messages; each template is read and compiled once, when it is first needed or by `check`."""
 
     def __init__(self, folder: Path, *, business: str, lowest: float = 1, highest: float = 5) -> None:
-        self._folder = folder
+        self._templates = Templates(folder, longest=_LONGEST)
         self._constant = {"business": business, "lowest": number(lowest), "highest": number(highest)}
         self._ratings = (lowest, highest)
-        self._environment = Once(self._make_environment)
         self._parts: dict[tuple[str, str, str | None], _Parts] = {}
 
     def compose(self, purpose: str, channel: str, feedback: Feedback, customer: Customer) -> Form:
@@ -104,7 +101,7 @@ class Composer:
     def _locales(self) -> list[str]:
         """Return the languages that template files exist for."""
         endings = set()
-        for folder in (self._folder, _SHIPPED):
+        for folder in self._templates.folders:
             for file in folder.glob("*.*.*") if folder.is_dir() else ():
                 tag = file.suffixes[-2].removeprefix(".")
                 if len(tag.split("-")[0]) == 2 and tag.split("-")[0].isalpha():  # noqa: PLR2004 - ISO 639-1
@@ -115,7 +112,7 @@ class Composer:
         def first(*stems: str, ending: str) -> Render | None:
             for stem in stems:
                 for language in _languages(locale):
-                    found = self._template(f"{stem}{language}.{ending}")
+                    found = self._templates.find(f"{stem}{language}.{ending}")
                     if found is not None:
                         return found
             return None
@@ -126,35 +123,6 @@ class Composer:
         assert text is not None
         return _Parts(subject, text, first(f"{purpose}.{channel}", ending="html"))
 
-    def _template(self, name: str) -> Render | None:
-        from jinja2 import TemplateNotFound, TemplateSyntaxError
-
-        environment = self._environment.get()
-        try:
-            template = environment.get_template(name)
-        except TemplateNotFound:
-            return None
-        except TemplateSyntaxError as error:
-            raise BadConfig(f"template {name} line {error.lineno}: {error.message}") from None
-        except (UnicodeDecodeError, OSError) as error:
-            raise BadConfig(f"template {name}: cannot be read: {_reason(error)}") from None
-        return _renderer(name, template)
-
-    def _make_environment(self) -> Environment:
-        from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader([self._folder, _SHIPPED]),
-            undefined=StrictUndefined,
-            autoescape=select_autoescape(["html"], default=False),
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.globals.clear()  # range() and friends only help a template to run away
-        return environment
-
 
 def _languages(locale: str | None) -> tuple[str, ...]:
     """Return the endings to look for: de-AT gives .de-AT, .de and none."""
@@ -162,55 +130,6 @@ def _languages(locale: str | None) -> tuple[str, ...]:
         return ("",)
     language = locale.split("-")[0]
     return (f".{locale}", f".{language}", "") if language != locale else (f".{locale}", "")
-
-
-def _renderer(name: str, template: Template) -> Render:
-    from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
-
-    # The compiled function is called by itself: what Template.render sets up costs as much as the rendering.
-    def render(values: Mapping[str, object]) -> str:
-        try:
-            return _capped(name, template.root_render_func(template.new_context(dict(values))))
-        except BadConfig:
-            raise
-        except UndefinedError as error:
-            known = ", ".join(sorted(values))
-            raise BadConfig(f"{_where(error, template)}: {error.message}; known: {known}") from None
-        except SecurityError as error:
-            raise BadConfig(
-                f"{_where(error, template)}: not allowed in the sandbox: {error.message}"
-            ) from None
-        except (TemplateError, ArithmeticError, TypeError, ValueError, MemoryError, RecursionError) as error:
-            raise BadConfig(f"{_where(error, template)}: {_reason(error)}") from None
-
-    return render
-
-
-def _capped(name: str, pieces: Iterable[str]) -> str:
-    """Join, but never more than the cap: Jinja's sandbox does not stop a template that makes too much."""
-    taken = []
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > MAX_CHARACTERS:
-            raise BadConfig(f"template {name}: more than {MAX_CHARACTERS} characters come out of it")
-        taken.append(piece)
-    return "".join(taken)
-
-
-def _where(error: BaseException, template: Template) -> str:
-    """Name the template and its line, found in the frame of the compiled template."""
-    line = 0
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == template.filename:
-            line = template.get_corresponding_lineno(trace.tb_lineno)
-        trace = trace.tb_next
-    return f"template {template.name} line {line}" if line else f"template {template.name}"
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 def number(value: float) -> str:

@@ -62,17 +62,19 @@ class Renderer:
         return self._render(HTML, report)
 
     def check(self) -> None:
-        """Render both parts once with sample figures. Raises BadConfig with a line for each that fails."""
-        from feedback_app.report.sample import sample_day
+        """Render both parts with sample figures, empty ones too. Raises BadConfig with a line for each problem."""
+        from feedback_app.report.sample import quiet_day, sample_day
 
+        full, quiet = sample_day(), quiet_day()
         problems: list[str] = []
         for render in (self.text, self.html):
-            try:
-                render(Report(business="Our team", days=[sample_day()]))
-            except BadConfig as error:
-                problems += error.problems
+            for days in ([full], [quiet], [full, quiet]):
+                try:
+                    render(Report(business="Our team", days=days, skipped=len(days) - 1))
+                except BadConfig as error:
+                    problems += error.problems
         if problems:
-            raise BadConfig(*problems)
+            raise BadConfig(*dict.fromkeys(problems))
 
     def _make_environment(self) -> Environment:
         environment = ImmutableSandboxedEnvironment(

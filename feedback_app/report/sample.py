@@ -1,7 +1,8 @@
-"""A day as it could be, to render templates with before the first real one is due."""
+"""Days as they could be, to render templates with before the first real one is due."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from feedback_app.report.figures import (
@@ -48,4 +49,24 @@ def sample_day() -> DayFigures:
         deliveries=Deliveries(
             sent=6, suppressed=0, died=0, queued=1, sending=0, held=0, dead=0, oldest_waiting_since=_START
         ),
+    )
+
+
+def quiet_day() -> DayFigures:
+    """Return figures in which everything that can be empty is: many templates forget such days."""
+    full = sample_day()
+    return replace(
+        full,
+        ratings=0,
+        average=None,
+        stars=tuple(replace(star, count=0, share=0.0) for star in full.stars),
+        low=0,
+        low_share=None,
+        day_before=None,
+        week_before=None,
+        lowest_items=(),
+        low_comments=(),
+        ended={},
+        open_low=OpenLow(count=0, oldest_since=None),
+        deliveries=replace(full.deliveries, queued=0, oldest_waiting_since=None),
     )

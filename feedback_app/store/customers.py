@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -100,7 +101,9 @@ def page(
     if after is not None:
         query = query.where(table.c.id > after)
     if opted_out is not None:
-        query = query.where(table.c.opted_out_at.is_not(None) if opted_out else table.c.opted_out_at.is_(None))
+        query = query.where(
+            table.c.opted_out_at.is_not(None) if opted_out else table.c.opted_out_at.is_(None)
+        )
     return [_to_stored(row) for row in connection.execute(query)]
 
 

@@ -7,15 +7,19 @@ both believe that they were first.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, literal_column, select, update
+from sqlalchemy import Connection, Row, RowMapping, Select, literal_column, select, update
 
 from feedback_app.errors import FeedbackAppError, NotFound
-from feedback_app.model import Milliseconds
-from feedback_app.store.tables import customer, feedback, low_rating as table
+from feedback_app.store.tables import customer, feedback
+from feedback_app.store.tables import low_rating as table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from feedback_app.model import Milliseconds
 
 State: TypeAlias = Literal["open", "acknowledged", "resolved"]
 
@@ -69,7 +73,7 @@ def page(
 ) -> Sequence[Case]:
     """Return the next cases by number, those above `after`; None is any state."""
     query = _CASES.where(table.c.id > (after or 0)).order_by(table.c.id).limit(limit)
-    return [_to_case(row) for row in connection.execute(_in_state(query, state))]
+    return [_to_case(row) for row in connection.execute(_in_state(query, state)).mappings()]
 
 
 def _in_state(query: Select[Any], state: State | None) -> Select[Any]:
@@ -83,13 +87,13 @@ def _in_state(query: Select[Any], state: State | None) -> Select[Any]:
 
 def get(connection: Connection, number: int) -> Case | None:
     """Return one case, or None."""
-    row = connection.execute(_CASES.where(table.c.id == number)).one_or_none()
+    row = connection.execute(_CASES.where(table.c.id == number)).mappings().one_or_none()
     return None if row is None else _to_case(row)
 
 
 def of_rating(connection: Connection, feedback_id: int) -> Case | None:
     """Return the case of a rating, None when it is not a low one."""
-    row = connection.execute(_CASES.where(table.c.feedback_id == feedback_id)).one_or_none()
+    row = connection.execute(_CASES.where(table.c.feedback_id == feedback_id)).mappings().one_or_none()
     return None if row is None else _to_case(row)
 
 
@@ -146,8 +150,7 @@ def _note(by: str, text: str, now: Milliseconds) -> dict[str, Any]:
     return {"at": now, "by": by, "text": text}
 
 
-def _to_case(row: Row[Any]) -> Case:
-    values = row._asdict()
-    values["notes"] = tuple(Note(**note) for note in json.loads(row.notes))
-    values["analysis"] = json.loads(row.analysis) if row.analysis else {}
-    return Case(**values)
+def _to_case(row: RowMapping) -> Case:
+    notes = tuple(Note(**note) for note in json.loads(row["notes"]))
+    analysis = json.loads(row["analysis"]) if row["analysis"] else {}
+    return Case(**{**row, "notes": notes, "analysis": analysis})

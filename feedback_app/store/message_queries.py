@@ -5,14 +5,18 @@ Every change looks at the state and sets it in one transaction; what a daemon is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, literal_column, or_, select, update
 
-from feedback_app.model import Milliseconds
-from feedback_app.store.tables import delivery_attempt, message as table
+from feedback_app.store.tables import delivery_attempt
+from feedback_app.store.tables import message as table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feedback_app.model import Milliseconds
 
 Revivable: TypeAlias = Literal["dead", "held"]  # states that are retried in bulk
 
@@ -93,7 +97,7 @@ def page(
         query = query.where(table.c.channel == wanted.channel)
     if wanted.purpose is not None:
         query = query.where(table.c.purpose == wanted.purpose)
-    return [StoredMessage(**row._asdict()) for row in connection.execute(query)]
+    return [StoredMessage(**row) for row in connection.execute(query).mappings()]
 
 
 def _in_state(state: str) -> ColumnElement[bool]:
@@ -119,21 +123,23 @@ def find(connection: Connection, name: str) -> int | None:
 
 def get(connection: Connection, number: int) -> Detail | None:
     """Return one message with everything, or None."""
-    row = connection.execute(select(*_COLUMNS, table.c.text, table.c.html).where(table.c.id == number))
-    found = row.one_or_none()
-    return None if found is None else _detail(connection, found)
+    query = select(*_COLUMNS, table.c.text, table.c.html).where(table.c.id == number)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _detail(connection, row)
 
 
 def of_rating(connection: Connection, feedback_id: int) -> list[Detail]:
     """Return the messages that a rating led to, with everything."""
     query = select(*_COLUMNS, table.c.text, table.c.html).where(table.c.feedback_id == feedback_id)
-    return [_detail(connection, row) for row in connection.execute(query.order_by(table.c.id)).all()]
+    return [
+        _detail(connection, row) for row in connection.execute(query.order_by(table.c.id)).mappings().all()
+    ]
 
 
-def _detail(connection: Connection, row: Row[Any]) -> Detail:
-    values = row._asdict()
+def _detail(connection: Connection, row: RowMapping) -> Detail:
+    values = dict(row)
     text, html = values.pop("text"), values.pop("html")
-    return Detail(message=StoredMessage(**values), text=text, html=html, tries=_tries(connection, row.id))
+    return Detail(message=StoredMessage(**values), text=text, html=html, tries=_tries(connection, row["id"]))
 
 
 def _tries(connection: Connection, number: int) -> tuple[Try, ...]:
@@ -141,7 +147,7 @@ def _tries(connection: Connection, number: int) -> tuple[Try, ...]:
     query = select(
         attempt.started_at, attempt.ended_at, attempt.provider, attempt.outcome, attempt.provider_id, attempt.error
     ).where(attempt.message_number == number)  # fmt: skip
-    return tuple(Try(**row._asdict()) for row in connection.execute(query.order_by(attempt.id)))
+    return tuple(Try(**row) for row in connection.execute(query.order_by(attempt.id)).mappings())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,9 +169,7 @@ def cancel(connection: Connection, number: int, now: Milliseconds) -> Change:
     return _change(connection, number, _CANCELLED, suppressed)
 
 
-def _change(
-    connection: Connection, number: int, allowed: Sequence[str], values: dict[str, Any]
-) -> Change:
+def _change(connection: Connection, number: int, allowed: Sequence[str], values: dict[str, Any]) -> Change:
     before = connection.execute(select(table.c.state).where(table.c.id == number)).scalar_one_or_none()
     if before not in allowed:
         return Change(before=before, done=False)

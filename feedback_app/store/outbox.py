@@ -169,6 +169,10 @@ def release(connection: Connection, numbers: Collection[int], boot_id: str) -> N
     )
 
 
+# The condition of the partial index, word for word: SQLite does not conclude it from one state alone.
+_STUCK = "state IN ('sending', 'held', 'suppressed', 'dead')"
+
+
 def recover(connection: Connection, resending: Collection[str], now: Milliseconds) -> tuple[int, int]:
     """Settle what a dead daemon left in `sending`: due at once, or held where it may have left and must not double.
 
@@ -180,7 +184,7 @@ def recover(connection: Connection, resending: Collection[str], now: Millisecond
         "UPDATE message SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,"
         " maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),"
         " error = 'the program ended while sending: it may have left'"
-        " WHERE state = 'sending' AND may_leave_at IS NOT NULL"
+        f" WHERE {_STUCK} AND state = 'sending' AND may_leave_at IS NOT NULL"
         " AND channel NOT IN (SELECT value FROM json_each(?))",
         (names,),
     ).rowcount
@@ -188,7 +192,7 @@ def recover(connection: Connection, resending: Collection[str], now: Millisecond
         "UPDATE message SET state = 'queued', lease_owner = NULL, lease_until = NULL, next_attempt_at = ?,"
         " maybe_sent_at = COALESCE(maybe_sent_at,"
         " CASE WHEN channel IN (SELECT value FROM json_each(?)) THEN ? END)"
-        " WHERE state = 'sending'",
+        f" WHERE {_STUCK} AND state = 'sending'",
         (now, names, now),
     ).rowcount
     return queued, held

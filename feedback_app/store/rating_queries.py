@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, literal_column, select
+from sqlalchemy import Connection, RowMapping, Select, literal_column, select
 
-from feedback_app.model import Milliseconds
 from feedback_app.store import ratings
 from feedback_app.store.tables import feedback as table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from feedback_app.model import Milliseconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +61,7 @@ def page(
 ) -> Sequence[StoredRating]:
     """Return the next ratings by number, those above `after`."""
     query = select(*_COLUMNS).where(table.c.id > (after or 0)).order_by(table.c.id).limit(limit)
-    return [_to_rating(row) for row in connection.execute(_narrowed(query, wanted))]
+    return [_to_rating(row) for row in connection.execute(_narrowed(query, wanted)).mappings()]
 
 
 def _narrowed(query: Select[Any], wanted: RatingFilter) -> Select[Any]:
@@ -75,7 +78,7 @@ def _narrowed(query: Select[Any], wanted: RatingFilter) -> Select[Any]:
 
 def get(connection: Connection, number: int) -> StoredRating | None:
     """Return one rating, or None."""
-    row = connection.execute(select(*_COLUMNS).where(table.c.id == number)).one_or_none()
+    row = connection.execute(select(*_COLUMNS).where(table.c.id == number)).mappings().one_or_none()
     return None if row is None else _to_rating(row)
 
 
@@ -94,7 +97,6 @@ def _splits(name: str) -> Iterator[tuple[str, str]]:
         yield ":".join(parts[:place]), ":".join(parts[place:])
 
 
-def _to_rating(row: Row[Any]) -> StoredRating:
-    values = row._asdict()
-    values["analysis"] = json.loads(row.analysis) if row.analysis else {}
-    return StoredRating(**values)
+def _to_rating(row: RowMapping) -> StoredRating:
+    analysis = json.loads(row["analysis"]) if row["analysis"] else {}
+    return StoredRating(**{**row, "analysis": analysis})

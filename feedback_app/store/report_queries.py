@@ -25,7 +25,8 @@ LOWEST_ITEMS = 5
 LOW_COMMENTS = 10
 COMMENT_READ = 1_200  # characters; a comment may be a megabyte long
 
-# SQLite uses a partial index only where the query repeats its condition word by word, not as a parameter.
+# The conditions of the partial indices, word for word: SQLite sees that `state = 'held'` lies within an IN list only
+# where the query repeats that list.
 _QUEUED = message.c.state == literal_column("'queued'")
 _STUCK = text("message.state IN ('sending', 'held', 'suppressed', 'dead')")
 _UNRESOLVED = low_rating.c.state != literal_column("'resolved'")

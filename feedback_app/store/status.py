@@ -24,7 +24,7 @@ def _one(connection: Connection, query: str) -> int:
 
 
 def _by_state(connection: Connection, query: str) -> dict[str, int]:
-    return dict(connection.exec_driver_sql(query).tuples().all())
+    return {str(state): int(count) for state, count in connection.exec_driver_sql(query)}
 
 
 def _feedback(connection: Connection) -> dict[str, int]:
@@ -76,4 +76,4 @@ def endings(connection: Connection) -> dict[str, int]:
     rows = connection.exec_driver_sql(
         "SELECT ended, count(*) FROM feedback WHERE ended IS NOT NULL GROUP BY ended ORDER BY count(*) DESC, ended"
     )
-    return dict(rows.tuples().all())
+    return {str(ended): int(count) for ended, count in rows}

@@ -16,7 +16,7 @@ DEADLINE = 5.0  # seconds
 async def test_it_opens_when_the_last_part_arrives() -> None:
     """Not before, for everyone who waits, from whichever thread the last part comes."""
     barrier = Barrier(["store", "mail", "ticker"])
-    waiters = [asyncio.create_task(barrier.wait(DEADLINE)) for _ in range(3)]
+    waiters = [asyncio.create_task(barrier.wait()) for _ in range(3)]
     barrier.arrive("store")
     barrier.arrive("mail")
     barrier.arrive("mail")
@@ -25,7 +25,8 @@ async def test_it_opens_when_the_last_part_arrives() -> None:
     assert [waiter.done() for waiter in waiters] == [False] * 3
     assert barrier.missing == ("ticker",)
     threading.Thread(target=barrier.arrive, args=["ticker"]).start()
-    await asyncio.gather(*waiters)
+    async with asyncio.timeout(DEADLINE):
+        await asyncio.gather(*waiters)
     await barrier.wait(0)
 
 

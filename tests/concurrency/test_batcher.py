@@ -271,7 +271,7 @@ async def test_close_finishes_what_is_queued_and_sends_the_rest_away() -> None:
     closing = asyncio.create_task(asyncio.to_thread(batcher.close))
     for waiting in (waiting_task, waiting_thread):
         with pytest.raises(RuntimeError, match="'writer' is closed"):
-            await waiting
+            await asyncio.wait_for(waiting, DEADLINE / 2)  # before the gate opens by itself
     gate.open.set()
     async with asyncio.timeout(DEADLINE):
         await closing

@@ -88,6 +88,18 @@ def test_a_suspended_machine_delays_a_tick_by_at_most_half_a_minute() -> None:
     assert "01 10:00:00" <= diary.moments[0] <= "01 10:00:30"
 
 
+def test_a_tick_that_is_hours_late_may_be_skipped() -> None:
+    """The policy "skip" again: late by more than 30 s is missed."""
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().call_later(7 * 3600, diary.clock.jump, timedelta(hours=3))
+        await run_for(Ticker(Cron("0 8 * * *", "UTC"), diary, missed="skip", clock=diary.clock), 2 * DAY)
+
+    diary = Diary()
+    run_virtual(scenario())
+    assert diary.moments == ["02 08:00:00"]
+
+
 def test_three_days_of_suspend_are_one_tick_or_none() -> None:
     """Missed days are coalesced into one tick, or skipped."""
 

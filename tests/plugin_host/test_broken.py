@@ -191,7 +191,7 @@ def test_a_class_without_send_is_told_by_python_itself(place: Place) -> None:
     text = notifier_file("console").replace("async def send", "async def deliver")
 
     assert str(place.error("bad", text)).startswith(
-        "plugins/bad.py:6: TypeError: Can't instantiate abstract class"
+        "plugins/bad.py:11: TypeError: Can't instantiate abstract class"
     )
 
 

@@ -127,7 +127,7 @@ def test_all_errors_are_said_at_once_in_the_words_of_the_configuration(place: Pl
     assert host.problems == (
         "config.toml: [plugins.mine] host: is required",
         "config.toml: [plugins.mine] port: must be at most 65535, got 70000",
-        "config.toml: [plugins.mine] file: PATHLINE",
+        "config.toml: [plugins.mine] file: must be a path in quotes, got 3",
         "config.toml: [plugins.mine.inner] fiel: unknown key, did you mean 'file'?",
         "config.toml: [plugins.mine] prot: unknown key, did you mean 'port'?",
     )

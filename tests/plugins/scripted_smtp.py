@@ -7,7 +7,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
 
 from tests.servers import LOOPBACK, Act
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Reply: TypeAlias = str | bytes | Act  # text gets its line end, bytes are sent as they are
 Script: TypeAlias = Mapping[str, Reply | list[Reply]]
+
+_LAST_WORDS = (b"221", b"421")
 
 GOOD_REPLIES: Mapping[str, Reply] = {
     "CONNECT": "220 test ESMTP",
@@ -96,43 +98,48 @@ class ScriptedSmtpServer:
             del self._talks[writer]
 
     async def _talk(self, reader: StreamReader, writer: StreamWriter) -> None:
-        goes_on = await self._play("CONNECT", writer)
-        while goes_on:
+        said = await self._play("CONNECT", writer)
+        while not said.startswith(_LAST_WORDS):
             line = await reader.readuntil(b"\r\n")
             step = line.split()[0].decode().upper()
             self.lines[step].append(line.decode().rstrip())
-            goes_on = await self._play(step, writer)
-            if goes_on and step == "STARTTLS":
+            said = await self._play(step, writer)
+            if step == "STARTTLS" and said.startswith(b"220"):
                 assert self._tls is not None
                 await writer.start_tls(self._tls)
-            if goes_on and step == "DATA":
-                goes_on = await self._read_mail(reader, writer) and await self._play("DOT", writer)
+            if step == "DATA" and said.startswith(b"354"):
+                await self._read_mail(reader, writer)
+                said = await self._play("DOT", writer)
 
-    async def _read_mail(self, reader: StreamReader, writer: StreamWriter) -> bool:
+    async def _read_mail(self, reader: StreamReader, writer: StreamWriter) -> None:
         if "BODY" in self._script:
             await reader.read(1000)
-            return await self._play("BODY", writer)
+            await self._play("BODY", writer)
         data = b""
         while not data.endswith(b"\r\n.\r\n"):
             data += await reader.readuntil(b"\r\n")
         self.mails.append(data.removesuffix(b".\r\n"))
-        return True
 
-    async def _play(self, step: str, writer: StreamWriter) -> bool:
-        """Do what the script says at this step; return whether the conversation goes on."""
+    async def _play(self, step: str, writer: StreamWriter) -> bytes:
+        """Do what the script says at this step and return what was said; raises EOFError to end the talk."""
         self.seen.append(step)
         self._reached[step].set()
         reply = self._script.get(step, GOOD_REPLIES.get(step, "502 what"))
         if isinstance(reply, list):
             reply = reply.pop(0) if reply else GOOD_REPLIES[step]
-        if reply is Act.HANG:
-            await self._over.wait()
-        if reply is Act.RESET:
-            linger = writer.get_extra_info("socket")
-            linger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         if isinstance(reply, Act):
-            return False
+            await self._misbehave(reply, writer)
         line = reply if isinstance(reply, bytes) else reply.encode() + b"\r\n"
         writer.write(line)
         await writer.drain()
-        return not line.startswith((b"221", b"421"))
+        return line
+
+    async def _misbehave(self, act: Act, writer: StreamWriter) -> NoReturn:
+        if act is Act.HANG:
+            await self._over.wait()
+        if act is Act.RESET:
+            linger_for_nothing = b"\1\0\0\0\0\0\0\0"
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, linger_for_nothing
+            )
+        raise EOFError(act.value)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
+from feedback_app.plugins._mail_builder import MailBuilder, check
+from feedback_app.plugins._mail_headers import one_line, parse_mailbox, plain_address
 from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_app import Message, PermanentFailure
-from feedback_app.plugins._mail_builder import MailBuilder, check
-from feedback_app.plugins._mail_headers import one_line, parse_mailbox, plain_address
 
 NOW = 1_795_000_000.0  # 18 November 2026, 10:26:40 UTC
 BUILDER = MailBuilder(parse_mailbox("Café Müller <feedback@shop.example>"))
@@ -49,21 +50,27 @@ NASTY = [
 ]
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=120)
-headerish = st.lists(st.sampled_from([*NASTY[:22], "=?", "?=", "\r\n", ":", "Anna", " ", "ü", '"']), max_size=6)
+headerish = st.lists(
+    st.sampled_from([*NASTY[:22], "=?", "?=", "\r\n", ":", "Anna", " ", "ü", '"']), max_size=6
+)
 any_header = any_text | headerish.map("".join)
+
+
+ORDINARY = Message(
+    id="0190a1b2-c3d4",
+    purpose="thanks",
+    channel="email",
+    recipient="anna@example.com",
+    customer_name="Anna",
+    subject="Thank you",
+    text="Hello\n",
+    html="<p>Hello</p>\n",
+)
 
 
 def message(**changes: str) -> Message:
     """Return an ordinary thank-you with some fields changed."""
-    fields = {
-        "id": "0190a1b2-c3d4",
-        "recipient": "anna@example.com",
-        "customer_name": "Anna",
-        "subject": "Thank you",
-        "text": "Hello\n",
-        "html": "<p>Hello</p>\n",
-    }
-    return Message(purpose="thanks", channel="email", **{**fields, **changes})
+    return dataclasses.replace(ORDINARY, **changes)  # type: ignore[arg-type]
 
 
 def built(wanted: Message) -> bytes:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from feedback_app.plugins._sms_segments import Segments, segments
 from hypothesis import given
 from hypothesis import strategies as st
-
-from feedback_app.plugins._sms_segments import Segments, segments
 
 BASIC = "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ÄÖÑÜ§¿äöñüàazAZ"
 
@@ -25,7 +24,10 @@ BASIC = "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+
         ("^{}\\[~]|€", Segments("GSM-7", 18, 1)),
         ("€" * 80, Segments("GSM-7", 160, 1)),
         ("€" * 81, Segments("GSM-7", 162, 2)),
-        ("a" * 152 + "€" + "a" * 152, Segments("GSM-7", 306, 3)),  # the € would be torn: it opens the second segment
+        (
+            "a" * 152 + "€" + "a" * 152,
+            Segments("GSM-7", 306, 3),
+        ),  # the € would be torn: it opens the second segment
         ("ç", Segments("UCS-2", 1, 1)),
         ("`", Segments("UCS-2", 1, 1)),
         ("д" * 70, Segments("UCS-2", 70, 1)),

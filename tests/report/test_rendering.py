@@ -285,6 +285,17 @@ def test_a_broken_template_is_named_with_its_line(tmp_path: Path, template: byte
     assert "\n" not in line
 
 
+def test_the_check_finds_what_only_an_empty_day_breaks(tmp_path: Path) -> None:
+    """The shipped templates pass; one that forgets days without ratings is named, once."""
+    Renderer(tmp_path).check()
+    (tmp_path / "report.txt").write_text("{{ '%.1f' | format(latest.average) }}")
+    with pytest.raises(BadConfig) as refused:
+        Renderer(tmp_path).check()
+    assert refused.value.problems == (
+        f"template {tmp_path}/report.txt line 1: must be real number, not NoneType",
+    )
+
+
 def test_json_has_every_figure_under_its_name() -> None:
     """Programs read moments with their offset, shares as fractions, missing values as null."""
     data = json.loads(to_json(day()))

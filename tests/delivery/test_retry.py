@@ -1,0 +1,81 @@
+"""What a failed try means, and when the next one comes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_app import (
+    ChannelDown,
+    Message,
+    Notifier,
+    OutcomeUnknown,
+    PermanentFailure,
+    Receipt,
+    TemporaryFailure,
+)
+from feedback_app.delivery.retry import Backoff, Verdict, judge
+
+
+class _Notifier(Notifier):
+    channel = "test"
+
+    def __init__(self, on_unknown: Literal["resend", "hold"] = "resend") -> None:
+        self.on_unknown = on_unknown
+
+    async def send(self, message: Message) -> Receipt:
+        raise AssertionError("not called")
+
+
+@given(attempt=st.integers(1, 500), draw=st.floats(0, 1, exclude_max=True), initial=st.floats(0.001, 60))
+def test_the_wait_doubles_within_its_bounds(attempt: int, draw: float, initial: float) -> None:
+    """Between half of and the whole exponential wait, never above the maximum."""
+    delay = Backoff(initial, 3600, draw=lambda: draw).delay(attempt)
+    full = min(3600, initial * 2.0 ** min(attempt - 1, 60))
+    assert full / 2 <= delay <= full
+
+
+def _judge(
+    error: BaseException, *, attempt: int = 1, on_unknown: Literal["resend", "hold"] = "resend"
+) -> Verdict:
+    backoff = Backoff(30, 3600, draw=lambda: 0.0)
+    return judge(error, attempt=attempt, max_attempts=3, backoff=backoff, notifier=_Notifier(on_unknown))
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [
+        (TemporaryFailure("450"), Verdict(outcome="temporary", state="queued", delay=15)),
+        (PermanentFailure("550"), Verdict(outcome="permanent", state="dead")),
+        (ChannelDown("535"), Verdict(outcome="channel_down", state="queued", counted=False)),
+        (OutcomeUnknown("cut"), Verdict(outcome="unknown", state="queued", delay=15)),
+        (TimeoutError(), Verdict(outcome="unknown", state="queued", delay=15)),
+        (ValueError("bug"), Verdict(outcome="bug", state="queued", delay=15)),
+        (SystemExit(3), Verdict(outcome="bug", state="queued", delay=15)),
+    ],
+)
+def test_each_kind_of_failure_is_told_apart(error: BaseException, wanted: Verdict) -> None:
+    """Temporary, permanent, channel down, unknown, and bugs of the plugin."""
+    assert _judge(error) == wanted
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("cut"), TimeoutError()])
+def test_what_may_have_left_is_held_where_it_must_not_double(error: Exception) -> None:
+    """Neither sent again nor counted as dead: a person decides."""
+    assert _judge(error, on_unknown="hold") == Verdict(outcome="unknown", state="held")
+
+
+@pytest.mark.parametrize("error", [TemporaryFailure("450"), OutcomeUnknown("cut"), ValueError("bug")])
+def test_the_last_allowed_attempt_ends_as_a_dead_letter(error: Exception) -> None:
+    """After `max_attempts` nothing is tried again; a channel that is down never uses up attempts."""
+    assert _judge(error, attempt=3).state == "dead"
+    assert _judge(ChannelDown("535"), attempt=99).state == "queued"
+
+
+@pytest.mark.parametrize(("wish", "wanted"), [(1, 15), (300, 300), (10_000_000, 3600), (-5, 15), (None, 15)])
+def test_the_far_sides_wish_is_kept_within_reason(wish: float | None, wanted: float) -> None:
+    """Never sooner than the back-off, never later than an hour."""
+    assert _judge(TemporaryFailure("429", retry_after=wish)).delay == wanted

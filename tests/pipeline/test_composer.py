@@ -1,0 +1,149 @@
+"""Templates: wording, languages, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from feedback_app.errors import BadConfig
+from feedback_app.model import Customer, Feedback
+from feedback_app.pipeline import Composer
+
+FIVE = Feedback(rating=5, number=1, item="Blue umbrella", comment="Dry & happy\r\n<b>!</b>")
+ADA = Customer(id="c1", name="Ada")
+
+
+def _composer(folder: Path) -> Composer:
+    return Composer(folder, business="The Shop")
+
+
+def test_an_email_has_a_subject_a_text_and_html(tmp_path: Path) -> None:
+    """The customer's words stand in both parts, escaped in HTML only."""
+    form = _composer(tmp_path).compose("thanks", "email", FIVE, ADA)
+    assert form.subject == "Thank you for your 5-star rating of Blue umbrella"
+    assert form.text.startswith("Hello Ada,\n")
+    assert "    Dry & happy\n    <b>!</b>\n" in form.text
+    assert "Dry &amp; happy\r\n&lt;b&gt;!&lt;/b&gt;" in form.html
+    assert form.text.endswith("The Shop\n")
+
+
+def test_a_text_message_is_short_and_plain(tmp_path: Path) -> None:
+    """One line, no HTML part, and a long item does not make it long."""
+    long = Feedback(rating=4.5, item="x" * 300)
+    form = _composer(tmp_path).compose("thanks", "sms", long, ADA)
+    assert form.html == ""
+    assert form.text.count("\n") == 1
+    assert len(form.text) <= 160
+    assert "4.5-star" in form.text
+
+
+def test_a_channel_without_templates_of_its_own_gets_the_plain_text(tmp_path: Path) -> None:
+    """A drop-in channel needs no template."""
+    form = _composer(tmp_path).compose("thanks", "chat", FIVE, ADA)
+    assert form.text.startswith("Hello Ada,")
+    assert form.html == ""
+
+
+def test_names_and_items_may_be_missing(tmp_path: Path) -> None:
+    """Nothing odd is written when all that is known is the rating."""
+    bare = Feedback(rating=5)
+    email = _composer(tmp_path).compose("thanks", "email", bare, Customer(id="c1"))
+    sms = _composer(tmp_path).compose("apology", "sms", bare, Customer(id="c1"))
+    assert email.subject == "Thank you for your 5-star rating"
+    assert "Hello,\n" in email.text
+    assert "None" not in email.text + email.html + sms.text
+    assert sms.text == "We are sorry about your experience. We are looking into it. The Shop\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "channel", "locale", "wanted"),
+    [
+        ({"thanks.txt": "own"}, "email", None, "own"),
+        ({"thanks.txt": "own", "thanks.de.txt": "eigen"}, "email", "de", "eigen"),
+        ({"thanks.txt": "own", "thanks.de.txt": "eigen"}, "email", "de-AT", "eigen"),
+        ({"thanks.de-AT.txt": "leiwand", "thanks.de.txt": "eigen"}, "email", "de-AT", "leiwand"),
+        ({"thanks.txt": "own", "thanks.de.txt": "eigen"}, "email", "fr", "own"),
+        ({"thanks.txt": "own", "thanks.chat.txt": "chatty"}, "chat", None, "chatty"),
+        ({"thanks.chat.txt": "chatty", "thanks.chat.de.txt": "plaudernd"}, "chat", "de", "plaudernd"),
+    ],
+)
+def test_the_operators_templates_win_by_channel_and_language(
+    tmp_path: Path, files: dict[str, str], channel: str, locale: str | None, wanted: str
+) -> None:
+    """The nearest file is taken: channel before none, language before none."""
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    form = _composer(tmp_path).compose("thanks", channel, FIVE, Customer(id="c1", locale=locale))
+    assert form.text == f"{wanted}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        (
+            "thanks.txt",
+            "Hello\n\n\n{{ custmer }}",
+            "template thanks.txt line 4: 'custmer' is undefined; "
+            "known: business, comment, highest, item, lowest, name, rating",
+        ),
+        ("thanks.txt", "{{ name", "template thanks.txt line 1: unexpected end of template, expected 'end of print "
+         "statement'."),
+        ("thanks.txt", "{% if name %}", "template thanks.txt line 1: Unexpected end of template. Jinja was looking for "
+         "the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be closed is 'if'."),
+        ("thanks.sms.txt", "a\n{{ name | shout }}", "template thanks.sms.txt line 2: No filter named 'shout'."),
+        ("thanks.txt", "{{ ''.__class__.__mro__ }}", "template thanks.txt line 1: not allowed in the sandbox: access to "
+         "attribute '__class__' of 'str' object is unsafe."),
+        ("thanks.txt", "{{ 'a' * 300000 }}", "template thanks.txt: more than 262,144 characters come out of it"),
+        ("thanks.txt", "{{ 1 / 0 }}", "template thanks.txt line 1: division by zero"),
+        ("thanks.txt", "{# nothing #}", "template thanks.txt for channel 'email': the message is empty"),
+        ("apology.txt", "{% include '../../etc/passwd' %}", "template apology.txt line 1: ../../etc/passwd"),
+        ("thanks.de.txt", "{{ nmae }}", "template thanks.de.txt line 1: 'nmae' is undefined; "
+         "known: business, comment, highest, item, lowest, name, rating"),
+    ],
+)  # fmt: skip
+def test_a_bad_template_is_found_before_the_start(
+    tmp_path: Path, name: str, content: str, wanted: str
+) -> None:
+    """One line names the template, its line and what is wrong."""
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BadConfig) as refusal:
+        _composer(tmp_path).check(["email", "sms"])
+    assert wanted in refusal.value.problems
+
+
+def test_all_bad_templates_are_told_at_once(tmp_path: Path) -> None:
+    """Two broken files give two lines."""
+    (tmp_path / "thanks.txt").write_text("{{ a }}")
+    (tmp_path / "apology.subject.txt").write_text("{{ b }}")
+    with pytest.raises(BadConfig) as refusal:
+        _composer(tmp_path).check(["email"])
+    assert len(refusal.value.problems) == 2
+
+
+def test_a_template_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    """Bytes of another encoding give a line, not a traceback."""
+    (tmp_path / "thanks.txt").write_bytes("Grüße".encode("latin-1"))
+    with pytest.raises(BadConfig, match=r"template thanks\.txt: not UTF-8 at byte 2"):
+        _composer(tmp_path).check(["email"])
+
+
+def test_a_subject_is_one_line_whatever_the_template_makes(tmp_path: Path) -> None:
+    """Line breaks, of the template or of an item's name, become blanks."""
+    (tmp_path / "thanks.subject.txt").write_text("Thanks\n  for {{ item }}\n")
+    form = _composer(tmp_path).compose("thanks", "email", Feedback(rating=5, item="a\r\nBcc: x"), ADA)
+    assert form.subject == "Thanks for a Bcc: x"
+
+
+def test_the_shipped_templates_pass_their_own_check(tmp_path: Path) -> None:
+    """For every channel, in every language shipped."""
+    _composer(tmp_path).check(["email", "sms", "chat"])
+
+
+def test_what_customers_write_is_never_a_template(tmp_path: Path) -> None:
+    """Jinja syntax in any field comes out literally."""
+    evil = Feedback(rating=5, item="{{ 7 * 7 }}", comment="{% for x in y %}{{ ''.__class__ }}")
+    form = _composer(tmp_path).compose("thanks", "email", evil, Customer(id="c", name="{{ business }}"))
+    assert "{{ 7 * 7 }}" in form.subject
+    assert "{{ business }}" in form.text
+    assert "{% for x in y %}" in form.text

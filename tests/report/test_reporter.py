@@ -1,0 +1,314 @@
+"""Each local day's report is made once, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from feedback_app.errors import BadConfig, NotFound
+from feedback_app.model import Section
+from feedback_app.report.reporter import Reporter
+from feedback_app.settings import Settings, load_settings
+from tests.report.conftest import CONFIG
+from tests.report.ledgers import BERLIN, DAY, arrive, at, rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feedback_app.store.store import Store
+
+A_DAY = timedelta(days=1)
+RUNS = "SELECT local_date, occasion FROM report_run ORDER BY local_date"
+MAILS = "SELECT dedupe_key FROM message WHERE purpose = 'report' ORDER BY id"
+
+
+class Wall:
+    """A clock that the test sets, in Berlin."""
+
+    def __init__(self, when: str) -> None:
+        self.set(when)
+
+    def set(self, when: str) -> None:
+        """Show this time."""
+        self.now = datetime.fromisoformat(when).replace(tzinfo=BERLIN)
+
+    def __call__(self) -> datetime:
+        """Return the moment."""
+        return self.now
+
+
+def configured(folder: Path, config: str) -> Settings:
+    """Return settings of another configuration on the same ledger."""
+    (folder / "config.toml").write_text(config)
+    return load_settings(folder / "config.toml", environ={})
+
+
+async def test_the_first_start_makes_up_nothing(store: Store, settings: Settings) -> None:
+    """Ratings of before are there, but the schedule counts from now on."""
+    await arrive(store, 5, moment=at(DAY - A_DAY))
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
+    assert await reporter.make_due("daily") == []
+    wall.set("2026-11-22 07:59:59")
+    assert await reporter.make_due("daily") == []
+    wall.set("2026-11-22 08:00")
+    assert await reporter.make_due("daily") == [DAY]
+
+
+async def test_a_start_before_the_hour_still_reports_yesterday(store: Store, settings: Settings) -> None:
+    """The first report is the first one that is due after the start."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-22 07:00")))
+    assert await reporter.make_due("daily") == []
+    wall.set("2026-11-22 08:00:30")
+    assert await reporter.make_due("daily") == [DAY]
+
+
+async def test_a_report_is_made_once_with_one_message_for_each_recipient(
+    store: Store, settings: Settings
+) -> None:
+    """The messages' ids and keys are stable; the figures are kept."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
+    await reporter.make_due("daily")
+    await arrive(store, 5, 5, 1)
+    wall.set("2026-11-22 08:00:20")
+    assert [await reporter.make_due("daily") for _ in range(3)] == [[DAY], [], []]
+    found = await rows(
+        store, "SELECT dedupe_key, message_id, channel, recipient, subject, text, html, state FROM message"
+    )
+    assert [row[0] for row in found] == [
+        "report:daily:2026-11-21:ops@example.com",
+        "report:daily:2026-11-21:lead@example.com",
+    ]
+    assert found[0][1] == f"report.daily.2026-11-21.c3f714a0.{store.ledger_id}"
+    assert found[0][1] != found[1][1]
+    assert found[0][2:5] == (
+        "email",
+        "ops@example.com",
+        "Ratings on 2026-11-21: 3 ratings, average 3.7, 1 low",
+    )
+    assert found[0][5].startswith("Maple & Finch\n")
+    assert found[0][6].startswith("<!DOCTYPE html>")
+    assert {row[7] for row in found} == {"queued"}
+    ((figures, zone),) = await rows(store, "SELECT figures, timezone FROM report_run")
+    assert (json.loads(figures)["ratings"], zone) == (3, "Europe/Berlin")
+
+
+async def test_missed_days_are_made_late_once_and_in_one_mail(store: Store, settings: Settings) -> None:
+    """Each day has its row; the mail bears the newest date."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-18 10:00")))
+    await reporter.make_due("daily")
+    wall.set("2026-11-22 09:30")
+    missed = [date(2026, 11, 18) + index * A_DAY for index in range(4)]
+    assert [await reporter.make_due("daily"), await reporter.make_due("daily")] == [missed, []]
+    assert await rows(store, RUNS) == [(str(day), "late") for day in missed]
+    assert len(await rows(store, MAILS)) == 2
+    ((text,), _) = await rows(store, "SELECT text FROM message")
+    assert all(f"\n{day} " in text for day in missed)
+    assert "not made up" not in text
+
+
+async def test_of_a_long_absence_the_newest_days_are_made_and_the_others_counted_once(
+    store: Store, settings: Settings
+) -> None:
+    """What was skipped is said in that mail and never comes."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-10-01 10:00")))
+    await reporter.make_due("daily")
+    wall.set("2026-11-22 08:00")
+    assert await reporter.make_due("daily") == [DAY - back * A_DAY for back in range(6, -1, -1)]
+    wall.set("2026-11-23 08:00")
+    assert await reporter.make_due("daily") == [DAY + A_DAY]
+    texts = [text for (text,) in await rows(store, "SELECT text FROM message ORDER BY id")]
+    assert "Missed before that and not made up: 45 older days." in texts[0]
+    assert "not made up" not in texts[-1]
+
+
+async def test_a_clock_that_goes_back_repeats_nothing(store: Store, settings: Settings) -> None:
+    """After a jump forward and back, dates made stay made and the next real one comes."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-19 10:00")))
+    await reporter.make_due("daily")
+    made = []
+    for when in (
+        "2026-11-22 08:00",
+        "2026-11-19 10:00",
+        "2026-11-22 09:00",
+        "1970-01-01 12:00",
+        "2026-11-23 08:01",
+    ):
+        wall.set(when)
+        made += await reporter.make_due("daily")
+    assert made == [date(2026, 11, 19) + index * A_DAY for index in range(4)]
+
+
+async def test_a_clock_that_was_never_set_starts_no_schedule(store: Store, settings: Settings) -> None:
+    """A board that boots in 1970 does not owe the reports of fifty years."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("1970-01-01 12:00")))
+    assert await reporter.make_due("daily") == []
+    wall.set("2026-11-22 09:00")
+    assert await reporter.make_due("daily") == []
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
+async def test_another_time_zone_doubles_no_date(store: Store, settings: Settings, zone: str) -> None:
+    """A date that was reported in the old zone is not reported again in the new one, and none is left out."""
+    wall = Wall("2026-11-20 09:00")
+    old = Reporter(store, settings, clock=wall)
+    await old.make_due("daily")
+    wall.set("2026-11-22 08:00")
+    made = await old.make_due("daily")
+    new = Reporter(store, configured(settings.directory, CONFIG.replace("Europe/Berlin", zone)), clock=wall)
+    for hour in range(72):
+        wall.now = datetime(2026, 11, 22, 7, tzinfo=UTC) + timedelta(hours=hour)
+        made += await new.make_due("daily")
+    assert made == [date(2026, 11, 20) + index * A_DAY for index in range(len(made))]
+    assert made[-1] >= date(2026, 11, 23)
+
+
+async def test_row_and_messages_are_one_unit(store: Store, settings: Settings) -> None:
+    """When the messages cannot be stored no report counts as made, and the next call makes it whole."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
+    await reporter.make_due("daily")
+    wall.set("2026-11-22 08:00")
+    refuse = (
+        "CREATE TRIGGER refuse BEFORE INSERT ON message WHEN NEW.recipient = 'lead@example.com' "
+        "BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
+    )
+    await store.write(lambda connection: connection.exec_driver_sql(refuse) and None)
+    with pytest.raises(Exception, match="refused by the test"):
+        await reporter.make_due("daily")
+    assert [await rows(store, RUNS), await rows(store, MAILS)] == [[], []]
+    await store.write(lambda connection: connection.exec_driver_sql("DROP TRIGGER refuse") and None)
+    assert await reporter.make_due("daily") == [DAY]
+    assert len(await rows(store, MAILS)) == 2
+
+
+_RACER = """
+import asyncio, sys
+from datetime import datetime, UTC
+from feedback_app.report.reporter import Reporter
+from feedback_app.settings import load_settings
+from feedback_app.store.store import Store
+
+async def main():
+    settings = load_settings(sys.argv[1], environ={})
+    now = datetime(2026, 11, 22, 7, tzinfo=UTC)
+    async with Store(settings.store_path) as store:
+        reporter = Reporter(store, settings, clock=lambda: now)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(len(await reporter.make_due("daily")), flush=True)
+
+asyncio.run(main())
+"""
+
+
+def race(config: Path, racers: int) -> list[str]:
+    """Let processes ask for what is due at the same moment; return how many dates each made."""
+    command = [sys.executable, "-c", _RACER, str(config)]
+    with ExitStack() as stack:
+        running = []
+        for _ in range(racers):
+            racer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stack.enter_context(racer)
+            stack.callback(racer.kill)
+            running.append(racer)
+        for racer in running:
+            assert racer.stdout
+            assert racer.stdout.readline() == "ready\n"
+        for racer in running:
+            assert racer.stdin
+            racer.stdin.write("\n")
+            racer.stdin.flush()
+        return [racer.communicate(timeout=60)[0].strip() for racer in running]
+
+
+async def test_ten_processes_at_the_same_second_make_one_report(store: Store, settings: Settings) -> None:
+    """The unit looks again inside its transaction."""
+    await arrive(store, *[5, 4, 1] * 300)
+    await Reporter(store, settings, clock=Wall("2026-11-20 10:00")).make_due("daily")
+    made = await asyncio.to_thread(race, settings.files[0], 10)
+    assert sorted(made) == ["0"] * 9 + ["2"]
+    assert await rows(store, RUNS) == [("2026-11-20", "late"), ("2026-11-21", "scheduled")]
+    assert len(await rows(store, MAILS)) == 2
+
+
+async def test_a_report_made_by_hand_is_not_made_again(store: Store, settings: Settings) -> None:
+    """By hand twice, then by the schedule: once."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
+    await reporter.make_due("daily")
+    wall.set("2026-11-22 01:00")
+    assert [await reporter.make("daily", DAY), await reporter.make("daily", DAY)] == [True, False]
+    wall.set("2026-11-22 09:00")
+    assert await reporter.make_due("daily") == []
+    assert await rows(store, RUNS) == [("2026-11-21", "manual")]
+
+
+async def test_two_reports_do_not_stand_in_each_others_way(store: Store, settings: Settings) -> None:
+    """Each name has its own schedule, zone, channel and recipients; one to nobody is only kept."""
+    more = (
+        '[reports.quiet]\nto = []\n[reports.text]\nat = "09:00"\nchannel = "sms"\nto = ["+4915112345678"]\n'
+    )
+    reporter = Reporter(
+        store, configured(settings.directory, CONFIG + more), clock=(wall := Wall("2026-11-21 12:00"))
+    )
+    for name in ("daily", "quiet", "text"):
+        await reporter.make_due(name)
+    wall.set("2026-11-22 12:00")
+    for name in ("daily", "quiet", "text"):
+        assert await reporter.make_due(name) == [DAY]
+    assert await rows(store, "SELECT channel, count(*) FROM message GROUP BY channel") == [
+        ("email", 2),
+        ("sms", 1),
+    ]
+    assert len(await rows(store, RUNS)) == 3
+
+
+async def test_a_template_that_fails_delays_the_report_and_loses_nothing(
+    store: Store, settings: Settings
+) -> None:
+    """The error names the template; once it is mended the report is made, late."""
+    settings.templates_directory.mkdir()
+    template = settings.templates_directory / "report.html"
+    template.write_text("{{ days[0].averge }}")
+    wall = Wall("2026-11-21 10:00")
+    reporter = Reporter(store, settings, clock=wall)
+    await reporter.make_due("daily")
+    wall.set("2026-11-22 08:00")
+    with pytest.raises(BadConfig, match=r"report\.html line 1: .*'averge'"):
+        await reporter.make_due("daily")
+    template.write_text("{{ days[0].average | mean }}")
+    wall.set("2026-11-22 09:00")
+    assert await Reporter(store, settings, clock=wall).make_due("daily") == [DAY]
+    assert await rows(store, RUNS) == [("2026-11-21", "late")]
+
+
+async def test_sections_are_asked_for_each_day(store: Store, settings: Settings) -> None:
+    """What a plugin adds is in the mail."""
+    reporter = Reporter(
+        store,
+        settings,
+        clock=Wall("2026-11-22 10:00"),
+        sections=lambda figures: [Section(title="Extra", text=f"about {figures.date}")],
+    )
+    await reporter.make("daily", DAY)
+    ((text,), _) = await rows(store, "SELECT text FROM message")
+    assert "Extra\nabout 2026-11-21\n" in text
+
+
+async def test_building_stores_nothing(store: Store, settings: Settings) -> None:
+    """Looking at figures leaves no trace."""
+    await arrive(store, 4)
+    built = await Reporter(store, settings, clock=Wall("2026-11-21 15:00")).build("daily", DAY)
+    assert (built.ratings, built.read_at < built.end) == (1, True)
+    assert [await rows(store, RUNS), await rows(store, MAILS)] == [[], []]
+
+
+async def test_a_name_that_is_not_configured_is_said(store: Store, settings: Settings) -> None:
+    """No report is invented."""
+    with pytest.raises(NotFound, match="no report is named 'weekly'"):
+        await Reporter(store, settings).make_due("weekly")

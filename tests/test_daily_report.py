@@ -1,0 +1,65 @@
+"""The daily report on its whole road: ticker, ledger, outbox, notifier plugin."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.making import incoming
+from tests.running import DEADLINE, add, business, daemon, rows, sent
+
+REPORT = """
+[reports.daily]
+at = "08:00"
+timezone = "Europe/Berlin"
+channel = "chat"
+to = ["team", "boss"]
+"""
+
+
+def _at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+async def _run(folder: Path, config: Path, moment: str) -> None:
+    await asyncio.wait_for(daemon(config, clock=lambda: _at(moment)).run(drain=True), DEADLINE)
+
+
+async def test_the_report_is_made_once_a_day_and_sent_to_each_recipient(tmp_path: Path) -> None:
+    """Nothing at the first start; one mail each after the hour; nothing on later starts of the same day."""
+    config = business(tmp_path, config=REPORT)
+    ledger = tmp_path / "feedback.db"
+    await _run(tmp_path, config, "2026-03-10T12:00")
+    assert sent(tmp_path) == []
+    await add(ledger, [incoming("r1", rating=2, customer=None)], _at("2026-03-10T13:00"))
+    await _run(tmp_path, config, "2026-03-11T06:59")
+    assert sent(tmp_path) == []
+    await _run(tmp_path, config, "2026-03-11T07:00")
+    assert len(sent(tmp_path)) == 2
+    await _run(tmp_path, config, "2026-03-11T07:00")
+    await _run(tmp_path, config, "2026-03-11T23:00")
+    assert len(sent(tmp_path)) == 2
+    assert rows(ledger, "SELECT name, local_date FROM report_run") == [("daily", "2026-03-10")]
+    subjects = rows(ledger, "SELECT DISTINCT subject FROM message WHERE purpose = 'report'")
+    assert subjects == [("Ratings on 2026-03-10: 1 rating, average 2.0, 1 low",)]
+
+
+async def test_days_missed_while_down_come_late_and_in_one_mail(tmp_path: Path) -> None:
+    """Three missed days are three runs and one message for each recipient."""
+    config = business(tmp_path, config=REPORT)
+    ledger = tmp_path / "feedback.db"
+    await _run(tmp_path, config, "2026-03-10T12:00")
+    await _run(tmp_path, config, "2026-03-13T12:00")
+    dates = [row[0] for row in rows(ledger, "SELECT local_date FROM report_run ORDER BY local_date")]
+    assert dates == ["2026-03-10", "2026-03-11", "2026-03-12"]
+    assert len(sent(tmp_path)) == 2
+
+
+async def test_nobody_to_send_it_to_still_keeps_the_report(tmp_path: Path) -> None:
+    """`to = []` archives only."""
+    config = business(tmp_path, config=REPORT.replace('["team", "boss"]', "[]"))
+    await _run(tmp_path, config, "2026-03-10T12:00")
+    await _run(tmp_path, config, "2026-03-11T12:00")
+    assert rows(tmp_path / "feedback.db", "SELECT count(*) FROM report_run") == [(1,)]
+    assert sent(tmp_path) == []

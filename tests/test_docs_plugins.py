@@ -1,0 +1,89 @@
+"""Every plugin in docs/plugins.md is loaded and used as it stands there."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from feedback_app import Customer, Feedback, Message, Receipt
+from feedback_app.plugin_host import PluginHost
+from feedback_app.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text("utf-8")
+BLOCK = re.compile(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MESSAGE = Message(id="m-1", purpose="thanks", channel="any", recipient="ada", text="Thank you!")
+
+
+def sections() -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the chapters that show plugin files, with the files by their names."""
+    for section in DOCUMENT.split("\n## ")[1:]:
+        files = {name: f"# {name}\n{text}" for name, text in BLOCK.findall(section)}
+        if any(name.startswith("plugins/") for name in files):
+            yield section.partition("\n")[0], files
+
+
+@pytest.fixture(params=[pytest.param(files, id=title) for title, files in sections()])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> PluginHost:
+    """Write a chapter's files and load them."""
+    return load(request.param, tmp_path)
+
+
+def load(files: dict[str, str], directory: Path) -> PluginHost:
+    """Write the files and load the plugins among them."""
+    (directory / "plugins").mkdir(mode=0o755)
+    for name, text in {"config.toml": "", **files}.items():
+        (directory / name).write_text(text, encoding="utf-8")
+    return PluginHost.load(load_settings("config.toml", environ={}, directory=directory))
+
+
+def test_each_python_block_is_a_plugin_file() -> None:
+    """So that none is left out of these tests."""
+    blocks = DOCUMENT.count("\n```python\n")
+
+    assert blocks == DOCUMENT.count("\n```python\n# plugins/")
+    assert blocks == sum(name.startswith("plugins/") for _, files in sections() for name in files)
+
+
+async def test_the_plugins_of_a_chapter_work(host: PluginHost) -> None:
+    """They are loaded without a complaint, take a message and look at a rating."""
+    mine = [plugin for plugin in host.plugins if plugin.origin.startswith("plugins/")]
+    assert mine
+    assert {plugin.state for plugin in mine} == {"active"}
+    assert (host.problems, host.broken, host.warnings) == ((), (), ())
+    for plugin in mine:
+        for channel in plugin.channels:
+            notifier = host.notifiers[channel][0].notifier
+            assert notifier.address(Customer(id="ada", name="Ada")) in ("ada", "Ada")
+            assert isinstance(await notifier.send(MESSAGE), Receipt)
+    for _, analyser in host.analysers:
+        assert json.dumps(dict(await analyser.analyse(Feedback(rating=1, comment="TOO loud"))))
+
+
+async def test_the_first_plugin_is_20_lines_and_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the heading promises."""
+    title, files = next(sections())
+    assert title == "A channel in 20 lines"
+    assert len(files["plugins/console.py"].splitlines()) <= 20
+
+    await load(files, tmp_path).notifiers["console"][0].notifier.send(MESSAGE)
+
+    assert capsys.readouterr().out == "To ada: Thank you!\n"
+
+
+async def test_the_logbook_stands_beside_the_configuration(tmp_path: Path) -> None:
+    """A relative path of the plugin's settings starts there."""
+    files = dict(sections())["Settings of a plugin"]
+
+    await load(files, tmp_path).notifiers["logbook"][0].notifier.send(MESSAGE)
+
+    line = json.loads((tmp_path / "logbook.jsonl").read_text("utf-8"))
+    assert line == {"id": "m-1", "desk": "reception", "to": "ada", "text": "Thank you!"}
