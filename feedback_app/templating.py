@@ -22,21 +22,32 @@ Render: TypeAlias = Callable[[Mapping[str, object]], str]
 
 SHIPPED = Path(__file__).parent / "templates"
 
+_MISTAKES = (  # what expressions in a template may raise, beside the library's own errors
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 class Templates:
     """Finds and compiles templates, each once; the library behind them is loaded when the first is asked for.
 
-    `longest` caps the characters that one rendering may give.
+    `folder` is the operator's, None where there is none; `longest` caps the characters that one rendering may give.
     """
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         *,
         longest: int,
         filters: Mapping[str, Callable[..., object]] | None = None,
     ) -> None:
-        self.folders = (folder, SHIPPED)
+        self.folders = (folder, SHIPPED) if folder else (SHIPPED,)
         self._longest = longest
         self._filters = filters or {}
         self._environment = Once(self._make_environment)
@@ -49,12 +60,8 @@ class Templates:
             template = self._environment.get().get_template(name)
         except TemplateNotFound:
             return None
-        except TemplateSyntaxError as error:
-            raise BadConfig(f"template {error.name or name} line {error.lineno}: {error.message}") from None
-        except UnicodeDecodeError as error:
-            raise BadConfig(f"template {name}: not UTF-8 at byte {error.start}") from None
-        except OSError as error:
-            raise BadConfig(f"template {name}: cannot be read: {error.strerror}") from None
+        except (TemplateSyntaxError, UnicodeDecodeError, OSError) as error:
+            raise BadConfig(_problem(error, f"template {name}")) from None
         return _renderer(template, self._longest)
 
     def _make_environment(self) -> Environment:
@@ -76,27 +83,19 @@ class Templates:
 
 
 def _renderer(template: Template, longest: int) -> Render:
-    from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
+    from jinja2 import TemplateError, UndefinedError
 
     # The compiled function is called by itself: what Template.render sets up costs as much as the rendering.
     def render(values: Mapping[str, object]) -> str:
         try:
             return _joined(template.root_render_func(template.new_context(dict(values))), longest)
-        except UndefinedError as error:
-            known = ", ".join(sorted(values))
-            raise BadConfig(f"{_where(error, template)}: {error.message}; known: {known}") from None
-        except SecurityError as error:
-            raise BadConfig(
-                f"{_where(error, template)}: not allowed in the sandbox: {error.message}"
-            ) from None
         except _TooLong:
-            raise BadConfig(
-                f"template {template.name}: more than {longest:,} characters come out of it"
-            ) from None
-        except (TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError) as error:
-            raise BadConfig(f"{_where(error, template)}: {' '.join(str(error).split())}") from None
-        except (MemoryError, RecursionError) as error:
-            raise BadConfig(f"{_where(error, template)}: {type(error).__name__}") from None
+            problem = f"template {template.name}: more than {longest:,} characters come out of it"
+        except (TemplateError, *_MISTAKES) as error:
+            problem = _problem(error, _where(error, template))
+            if isinstance(error, UndefinedError) and problem.endswith(" is undefined"):
+                problem += f"; known: {', '.join(sorted(values))}"
+        raise BadConfig(problem)
 
     return render
 
@@ -117,11 +116,38 @@ def _joined(pieces: Iterable[str], longest: int) -> str:
 
 
 def _where(error: BaseException, template: Template) -> str:
-    """Name the template and its line, found in the frame of the compiled template."""
-    line = 0
+    """Name the innermost template that the error came through, and its line: it may be an included one."""
+    where = f"template {template.name}"
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == template.filename:
-            line = template.get_corresponding_lineno(trace.tb_lineno)
+        found: Template | None = trace.tb_frame.f_globals.get("__jinja_template__")
+        if found is not None:
+            where = f"template {found.name} line {found.get_corresponding_lineno(trace.tb_lineno)}"
         trace = trace.tb_next
-    return f"template {template.name} line {line}" if line else f"template {template.name}"
+    return where
+
+
+def _problem(error: BaseException, where: str) -> str:
+    """Say on one line what is wrong; `where` holds unless the error itself knows better."""
+    from jinja2 import TemplateNotFound, TemplateSyntaxError
+    from jinja2.exceptions import SecurityError
+
+    match error:
+        case TemplateSyntaxError():
+            reason = f"{error.message}"
+            where = f"template {error.name} line {error.lineno}" if error.name else where
+        case TemplateNotFound():
+            reason = f"there is no template {str(error.name)!r} to include"
+        case SecurityError():
+            reason = f"not allowed in the sandbox: {error.message}"
+        case UnicodeDecodeError():
+            reason = f"not UTF-8 at byte {error.start}; save the file as UTF-8"
+        case OSError():
+            reason = f"cannot be read: {error.strerror}"
+        case RecursionError():
+            reason = "includes or calls itself without end"
+        case MemoryError():
+            reason = "needs more memory than there is"
+        case _:
+            reason = str(error)
+    return f"{where}: {' '.join(reason.split()).rstrip('.')}"

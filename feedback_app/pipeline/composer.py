@@ -34,10 +34,15 @@ class Form(NamedTuple):
     html: str
 
 
+class _Part(NamedTuple):
+    file: str  # the template's name
+    render: Render
+
+
 class _Parts(NamedTuple):
-    subject: Render
-    text: Render
-    html: Render | None
+    subject: _Part
+    text: _Part
+    html: _Part | None
 
 
 class Composer:
@@ -58,45 +63,55 @@ class Composer:
         parts = self._parts.get(key)
         if parts is None:
             parts = self._parts[key] = self._load(*key)
-        values = {
+        values = self._values(feedback, customer)
+        html = parts.html
+        return Form(
+            subject=" ".join(parts.subject.render(values).split()),  # a subject is one line
+            text=parts.text.render(values).strip() + "\n",
+            html=html.render(values) if html is not None else "",
+        )
+
+    def _values(self, feedback: Feedback, customer: Customer) -> dict[str, object]:
+        """Return every name that a template may use."""
+        return {
             **self._constant,
             "name": customer.name or "",
             "item": feedback.item or "",
             "rating": number(feedback.rating),
             "comment": feedback.comment,
         }
-        html = parts.html
-        return Form(
-            subject=" ".join(parts.subject(values).split()),  # a subject is one line
-            text=parts.text(values).strip() + "\n",
-            html=html(values) if html is not None else "",
-        )
 
     def check(self, channels: Iterable[str]) -> None:
         """Render everything once with sample data, in every language there is a template for.
 
         Raises BadConfig with a line for each problem.
         """
-        problems = []
+        problems: list[str] = []
         for channel in channels:
             for purpose in PURPOSES:
                 for locale in (None, *self._locales()):
-                    problems += self._problems(purpose, channel, locale)
+                    for stems, ending in _templates_of(purpose, channel):
+                        problems += self._problems(stems, ending, locale)
         if problems:
             raise BadConfig(*dict.fromkeys(problems))
 
-    def _problems(self, purpose: str, channel: str, locale: str | None) -> list[str]:
+    def _problems(self, stems: tuple[str, ...], ending: str, locale: str | None) -> tuple[str, ...]:
+        """Say what is wrong with one part, in the words of the first sample that shows it."""
+        try:
+            part = self._first(stems, ending, locale)
+            texts = [part.render(values) for values in self._samples()] if part else []
+        except BadConfig as error:
+            return error.problems
+        if part and ending == "txt" and not all(text.strip() for text in texts):
+            return (f"template {part.file}: nothing but blanks comes out of it",)
+        return ()
+
+    def _samples(self) -> Iterable[dict[str, object]]:
+        """Yield the values of a lowest and a highest rating, by somebody with a name and somebody without."""
         for rating in self._ratings:
-            feedback = Feedback(rating=rating, item="Blue umbrella", comment="Sample comment", customer="c1")
-            for name in ("Ada Lovelace", None):
-                customer = Customer(id="c1", name=name, locale=locale)
-                try:
-                    form = self.compose(purpose, channel, feedback, customer)
-                except BadConfig as error:
-                    return list(error.problems)
-                if not form.text.strip():
-                    return [f"template {purpose}.txt for channel {channel!r}: the message is empty"]
-        return []
+            feedback = Feedback(rating=rating, item="Blue umbrella", comment="Sample comment")
+            yield self._values(feedback, Customer(id="c1", name="Ada Lovelace"))
+            yield self._values(feedback, Customer(id="c1"))
 
     def _locales(self) -> list[str]:
         """Return the languages that template files exist for."""
@@ -109,19 +124,30 @@ class Composer:
         return sorted(endings)
 
     def _load(self, purpose: str, channel: str, locale: str | None) -> _Parts:
-        def first(*stems: str, ending: str) -> Render | None:
-            for stem in stems:
-                for language in _languages(locale):
-                    found = self._templates.find(f"{stem}{language}.{ending}")
-                    if found is not None:
-                        return found
-            return None
-
-        subject = first(f"{purpose}.{channel}.subject", f"{purpose}.subject", ending="txt")
-        text = first(f"{purpose}.{channel}", purpose, ending="txt")
+        found = [self._first(*one, locale) for one in _templates_of(purpose, channel)]
+        subject, text, html = found
         assert subject is not None  # shipped
         assert text is not None
-        return _Parts(subject, text, first(f"{purpose}.{channel}", ending="html"))
+        return _Parts(subject, text, html)
+
+    def _first(self, stems: tuple[str, ...], ending: str, locale: str | None) -> _Part | None:
+        """Return the nearest template that there is: channel before none, language before none."""
+        for stem in stems:
+            for language in _languages(locale):
+                file = f"{stem}{language}.{ending}"
+                render = self._templates.find(file)
+                if render is not None:
+                    return _Part(file, render)
+        return None
+
+
+def _templates_of(purpose: str, channel: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Return (names without language and ending, the first that exists is taken; ending) of each part."""
+    return (
+        ((f"{purpose}.{channel}.subject", f"{purpose}.subject"), "txt"),
+        ((f"{purpose}.{channel}", purpose), "txt"),
+        ((f"{purpose}.{channel}",), "html"),
+    )
 
 
 def _languages(locale: str | None) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def judge(folder: Path, files: Iterable[Path]) -> Verdict:
     """
     folder = folder.absolute()
     files = [*files, *folder.glob("__pycache__"), *folder.glob("__pycache__/*.pyc")]
-    inside = {folder, folder.resolve()} | set(files) | {file.resolve() for file in files}
+    inside = {folder, *files} | {file.resolve() for file in files}
     parents = {parent for path in inside for parent in path.parents} - inside
     modes = {path: mode for path in sorted(inside | parents) if (mode := _mode(path)) is not None}
     loose = [path for path, mode in modes.items() if path in inside or not mode & stat.S_ISVTX]

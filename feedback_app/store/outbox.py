@@ -52,7 +52,7 @@ class Lease(NamedTuple):
 _CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?
  WHERE id IN (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
                {filter} ORDER BY next_attempt_at LIMIT ?)
-RETURNING *, (SELECT opted_out_at FROM customer WHERE customer.id = message.customer_id) AS opted_out_at"""
+RETURNING *"""
 
 
 def claim(
@@ -70,16 +70,26 @@ def claim(
     rows = connection.exec_driver_sql(
         _CLAIM.format(filter=only), (lease.owner, lease.until, channel, now, *wanted, limit)
     ).all()
-    refused = [row.id for row in rows if row.opted_out_at is not None]
+    out = _opted_out(connection, [row.customer_id for row in rows if row.customer_id is not None])
+    refused = [row.id for row in rows if row.customer_id in out]
     if refused:
         connection.exec_driver_sql(
             "UPDATE message SET state = 'suppressed', error = 'the customer opted out', settled_at = ?,"
             " lease_owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?))",
             (now, json.dumps(refused)),
         )
-    kept = [row for row in rows if row.opted_out_at is None]
+    kept = [row for row in rows if row.customer_id not in out]
     kept.sort(key=lambda row: (row.next_attempt_at, row.id))  # RETURNING promises no order
     return [ClaimedMessage(number=row.id, message=_message(row), created_at=row.created_at) for row in kept]
+
+
+def _opted_out(connection: Connection, ids: Sequence[str]) -> set[str]:
+    # A query of its own: inside RETURNING, SQLite 3.40 reads the whole table for every row.
+    found = connection.exec_driver_sql(
+        "SELECT id FROM customer WHERE id IN (SELECT value FROM json_each(?)) AND opted_out_at IS NOT NULL",
+        (json.dumps(ids),),
+    )
+    return set(found.scalars())
 
 
 def _message(row: Row[Any]) -> Message:

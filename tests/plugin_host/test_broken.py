@@ -26,6 +26,7 @@ AT_IMPORT = {
     "from . import _wrong\n": "plugins/_wrong.py:1: not valid Python: invalid syntax",
     "import sys\nsys.exit(3)\n": "plugins/bad.py:2: tries to end the program (SystemExit: 3)",
     "raise Exception('two\\nlines \\x1b[31m')\n": "plugins/bad.py:1: Exception: two lines [31m",
+    "def f():\n    raise ValueError('deep')\nf()\n": "plugins/bad.py:2: ValueError: deep",
     "raise BaseException('odd')\n": "plugins/bad.py:1: BaseException: odd",
     "raise GeneratorExit\n": "plugins/bad.py:1: GeneratorExit",
     "raise StopIteration(1)\n": "plugins/bad.py:1: StopIteration: 1",
@@ -205,12 +206,13 @@ def test_the_others_go_on(place: Place) -> None:
     """Before and after the broken one, from the folder and from elsewhere."""
     place.write("a.py", notifier_file("a"))
     place.write("b.py", "raise SystemExit")
+    place.write("b2.py", HEAD + "@hookimpl\ndef make_notifer(settings):\n    return None\n")
     place.write("c.py", notifier_file("c"))
     place.install("feedback-app-notify-d", d="raise SystemExit", e=notifier_file("e"))
 
     host = place.load()
 
-    assert [plugin.name for plugin in host.broken] == ["b", "d"]
+    assert [plugin.name for plugin in host.broken] == ["b", "b2", "d"]
     assert {"a", "c", "e"} <= set(host.notifiers)
     host.check()
 

@@ -152,13 +152,13 @@ def test_a_disabled_plugin_is_not_even_run(place: Place) -> None:
 
 def test_two_distributions_with_one_name_are_refused(place: Place) -> None:
     """Which one serves must not depend on the order of a listing."""
-    place.install("feedback-app-notify-one", pager=notifier_file("pager"))
-    place.install("feedback-app-notify-two", pager=notifier_file("pager"))
+    for letter in "dcba":  # a listing of site-packages has any order
+        place.install(f"feedback-app-notify-{letter}", pager=notifier_file("pager"))
 
     [plugin] = mine(place.load())
     assert plugin.state == "broken"
     assert str(plugin.error).endswith(
-        "pager.py: comes from feedback-app-notify-one and from feedback-app-notify-two; uninstall one"
+        "pager.py: comes from feedback-app-notify-a and from feedback-app-notify-b; uninstall one"
     )
 
 

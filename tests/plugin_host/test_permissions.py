@@ -64,8 +64,10 @@ def test_a_link_to_the_folder_is_seen_through(place: Place, console: Path) -> No
     (place.directory / "plugins").symlink_to(real / "plugins")
     assert place.load().problems == ()
 
+    (real / "plugins").chmod(0o1777)
+    assert len(place.load().problems) == 1
+    (real / "plugins").chmod(0o755)
     real.chmod(0o777)
-
     assert len(place.load().problems) == 1
 
 

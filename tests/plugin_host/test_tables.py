@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from feedback_app.plugin_host import PluginHost
+from feedback_app.settings import load_settings
 from tests.plugin_host.conftest import info
 
 if TYPE_CHECKING:
-    from feedback_app.plugin_host import PluginHost
     from tests.plugin_host.conftest import Place
 
 WITHOUT_MODEL = """
@@ -83,15 +84,20 @@ def test_without_a_table_there_are_no_attributes(place: Place) -> None:
 
 
 def test_a_plugin_is_handed_no_other_table(place: Place) -> None:
-    """Nor can it change the settings that others read."""
-    place.write("mine.py", WITHOUT_MODEL + "    settings.list.append(3)\n")
+    """Its own is a copy, so that it cannot change what others read."""
+    place.write(
+        "mine.py", WITHOUT_MODEL.replace("    return Mine", "    settings.list.append(3)\n    return Mine")
+    )
     place.write("other.py", WITHOUT_MODEL.replace("console", "other"))
-    config = "[plugins.mine]\nlist = []\n[plugins.other]\npassword = 'hunter2'\nlist = [1]"
+    config = "[plugins.mine]\nlist = []\n[plugins.other]\npassword = 'hunter2'"
+    (place.directory / "config.toml").write_text(config)
+    settings = load_settings("config.toml", environ={}, directory=place.directory)
 
-    host = place.load(config)
+    host = PluginHost.load(settings)
 
-    assert vars(settings_of(host)) == {"list": []}
-    assert vars(settings_of(host, "other")) == {"password": "hunter2", "list": [1]}
+    assert vars(settings_of(host)) == {"list": [3]}
+    assert vars(settings_of(host, "other")) == {"password": "hunter2"}
+    assert settings.plugins.tables["mine"] == {"list": []}
 
 
 def test_the_model_checks_and_gives_defaults(place: Place) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import logging
 from datetime import UTC, datetime
 
 import pytest
-from feedback_app.plugins import sms_notifier
-from feedback_app.plugins._twilio import Account, Twilio, retry_after
-from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from pydantic import SecretStr
 
 from feedback_app import (
@@ -18,6 +17,9 @@ from feedback_app import (
     PermanentFailure,
     TemporaryFailure,
 )
+from feedback_app.plugins import sms_notifier
+from feedback_app.plugins._twilio import Account, Twilio, retry_after
+from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from tests.plugins.mail_helpers import opened
 from tests.plugins.sms_helpers import NUMBER, message
 from tests.servers import (
@@ -118,9 +120,10 @@ CASES: list[tuple[HttpAnswer | Act, type[Exception], str]] = [
 
 @pytest.mark.parametrize(("answer", "wanted", "words"), CASES)
 async def test_every_answer_means_what_it_must(
-    answer: HttpAnswer | Act, wanted: type[Exception], words: str
+    answer: HttpAnswer | Act, wanted: type[Exception], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The error is the right one, without number or token; nothing is tried twice and the next message leaves."""
+    """The error is the right one; nothing is tried twice, the next message leaves, number and token stay secret."""
+    caplog.set_level(logging.DEBUG)
     with RecordingHttpGateway([answer]) as gateway:
         async with opened(notifier(gateway)) as one:
             with pytest.raises(wanted) as failure:
@@ -128,8 +131,9 @@ async def test_every_answer_means_what_it_must(
             assert gateway.requests == 1
             await one.send(message(number=2))
     assert words in str(failure.value)
-    assert NUMBER[1:] not in str(failure.value)
-    assert "canary" not in str(failure.value)
+    shown = str(failure.value) + caplog.text
+    login = base64.b64encode(f"{gateway.account_sid}:{gateway.auth_token}".encode()).decode()
+    assert not [secret for secret in (NUMBER[1:], "Thank", "canary", login) if secret in shown]
     assert len(gateway.messages) == 1
 
 

@@ -178,6 +178,7 @@ async def test_claiming_messages_uses_the_partial_index(store: Store) -> None:
     found = await store.write(plan)
     assert "ix_message_due" in found
     assert "SCAN message" not in found
+    assert "SCAN customer" not in found
 
 
 async def test_recovering_reads_only_what_is_stuck(store: Store) -> None:

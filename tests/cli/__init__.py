@@ -1,0 +1,1 @@
+"""Tests of the command line: commands are run as a person runs them, on a real ledger."""
