@@ -14,11 +14,14 @@ from feedback_app.errors import BadConfig
 from feedback_app.intake.scale import Scale
 from feedback_app.pipeline import Composer, Pipeline, Policy
 from feedback_app.plugin_host import PluginHost
+from feedback_app.plugin_host.places import written_at
 from feedback_app.report.render import Renderer
-from feedback_app.store import outbox
+from feedback_app.settings.schema import TemplatesSettings
+from feedback_app.store import outbox, place
 
 if TYPE_CHECKING:
     import contextlib
+    from collections.abc import Callable, Iterator
 
     from feedback_app.clock import Clock
     from feedback_app.contracts import Notifier
@@ -43,18 +46,47 @@ def load_plugins(settings: Settings) -> PluginHost:
     Raises BadConfig.
     """
     host = PluginHost.load(settings)
-    problems = list(host.problems)
-    for check in (
-        partial(composer_of(settings).check, host.notifiers),
-        Renderer(settings.templates_directory).check,
-    ):
-        try:
-            check()
-        except BadConfig as error:
-            problems += error.problems
+    problems = [*host.problems, *_unfit(settings, host)]
     if problems:
         raise BadConfig(*problems)
     return host
+
+
+def examine(settings: Settings) -> tuple[list[str], list[str]]:
+    """Look for all that could be wrong with a start; returns the problems and the warnings, a line each.
+
+    Stricter than the start itself, which leaves a broken plugin out. Runs the plugins' hooks, opens nothing.
+    """
+    host = PluginHost.load(settings)
+    problems = [
+        *_refusal_of(host.check_all),
+        *_unfit(settings, host),
+        *place.problems(settings.store_path),
+    ]
+    return problems, [*settings.warnings, *host.warnings]
+
+
+def _unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
+    """Yield what is wrong with the templates, and reports that nobody could take along."""
+    folder = settings.templates_directory
+    is_meant = settings.templates.directory != TemplatesSettings().directory
+    if not folder.is_dir() and (is_meant or folder.exists()):
+        yield f"{written_at(settings, 'templates', 'directory')}: there is no folder {folder}"
+    yield from _refusal_of(partial(composer_of(settings).check, host.notifiers))
+    yield from _refusal_of(Renderer(folder).check)
+    for name, report in settings.reports.items():
+        if report.to and report.channel not in host.notifiers:
+            there_are = ", ".join(host.notifiers) or "none"
+            where = written_at(settings, "reports", name, "channel")
+            yield f"{where}: no plugin serves the channel '{report.channel}'; there are: {there_are}"
+
+
+def _refusal_of(check: Callable[[], None]) -> tuple[str, ...]:
+    try:
+        check()
+    except BadConfig as error:
+        return error.problems
+    return ()
 
 
 def composer_of(settings: Settings) -> Composer:

@@ -23,16 +23,17 @@ from feedback_app.intake.submission import Submissions
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
 from feedback_app.signals import stop_on_signals
-from feedback_app.store import daemons
+from feedback_app.store import customers, daemons
 from feedback_app.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from feedback_app.concurrency.conveyor import Conveyor
+    from feedback_app.concurrency import Conveyor
     from feedback_app.delivery.dispatcher import Dispatcher
     from feedback_app.model import Feedback
+    from feedback_app.plugin_host import PluginHost
     from feedback_app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -116,11 +117,14 @@ class Daemon:
         host = assembly.load_plugins(settings)
         for warning in (*settings.warnings, *host.warnings):
             log.warning("check the settings", extra={"warning": warning})
+        for plugin in host.broken:
+            log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})
         store = await stack.enter_async_context(Store(settings.store_path, "daemon"))
         await assembly.open_notifiers(stack, host)
         pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
         await assembly.recover(store, host, self._clock())
         await self._sign_on(stack, store)
+        await _warn_of_unserved(store, host)
         self._dispatchers = assembly.dispatchers_of(
             settings, host, store, boot_id=self._boot_id, clock=self._clock
         )
@@ -209,13 +213,15 @@ class Daemon:
         """Make what is due; a failure is tried again soon, for the next tick is a day away."""
         while not self._stopping.is_set():
             try:
-                if await reporter.make_due(report):
-                    wake()
-                return
+                made = await reporter.make_due(report)
             except FeedbackAppError as error:
                 log.error("report not made, trying again", extra={"report": report, "reason": str(error)})  # noqa: TRY400
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _REPORT_RETRY)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), _REPORT_RETRY)
+            else:
+                if made:
+                    wake()
+                return
 
     async def _heartbeat(self, store: Store) -> None:
         down = {
@@ -251,6 +257,12 @@ class _Poll:
         if version != self._seen:
             self._seen = version
             self._wake()
+
+
+async def _warn_of_unserved(store: Store, host: PluginHost) -> None:
+    """Say which channels customers prefer though no plugin serves them."""
+    for channel in sorted(await store.read(customers.preferred_channels) - set(host.notifiers)):
+        log.warning("customers prefer a channel that no plugin serves", extra={"channel": channel})
 
 
 def _wake(conveyors: Sequence[Conveyor[Any, Any]]) -> None:

@@ -24,11 +24,17 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def make_notifier(settings: Any) -> Notifier | Sequence[Notifier] | None:
-    """Return the notifier for a channel, a list of them, or None when the plugin is not configured."""
+    """Return the notifier for a channel, a list of them, or None when the plugin is not configured.
+
+    Raise ValueError with a sentence for settings that cannot work: the start fails with it.
+    """
     raise AssertionError("a specification, never called")
 
 
 @hookspec
 def make_analyser(settings: Any) -> Analyser | None:
-    """Return an analyser whose facts are stored with every rating, or None when not configured."""
+    """Return an analyser whose facts are stored with every rating, or None when not configured.
+
+    Raise ValueError as above.
+    """
     raise AssertionError("a specification, never called")

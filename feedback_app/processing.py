@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from feedback_app.concurrency.conveyor import Claim, Conveyor
+from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.delivery.retry import Backoff
 from feedback_app.errors import Busy, fault_site
 from feedback_app.store import outcomes, ratings

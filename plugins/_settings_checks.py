@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -10,7 +11,22 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from pathlib import Path
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _LONGEST_SECRET = 4096  # bytes; a longer file is surely not the one that was meant
+
+
+def is_host(name: str) -> bool:
+    """Say whether `name` can be the name or the address of a host, without scheme, port or path."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    else:
+        return True
+    try:
+        return _HOST_NAME.fullmatch(name.encode("idna").decode()) is not None
+    except UnicodeError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

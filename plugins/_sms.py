@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedback_app import PermanentFailure
 from feedback_app.plugins._sms_segments import segments
+
+from feedback_app import PermanentFailure
 
 if TYPE_CHECKING:
     from feedback_app import Message

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from feedback_app.concurrency import AsyncOnce
 from feedback_app.plugins._smtp_conversation import Conversation, Limits, NotStarted, Server
+
+from feedback_app.concurrency import AsyncOnce
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
@@ -41,14 +43,9 @@ class SmtpPool:
         A conversation that the server ended while it was idle is replaced without a word: nothing was sent.
         """
         async with self._slots:
-            while self._idle:
-                conversation = self._take()
-                if conversation.fit:
-                    try:
-                        return await self._send_on(conversation, mail)
-                    except NotStarted:
-                        break
-                conversation.cut()
+            if self._idle:
+                with suppress(NotStarted):
+                    return await self._send_on(self._take(), mail)
             context, own_name = await self._ways_in.get()
             fresh = await Conversation.open(self._server, self._limits, context, own_name)
             return await self._send_on(fresh, mail)

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
+from feedback_app.plugins._mail_builder import MailBuilder
+from feedback_app.plugins._mail_headers import parse_mailbox
+from feedback_app.plugins._settings_checks import is_host, is_loopback, read_secret
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
-from feedback_app.plugins._mail_builder import MailBuilder
-from feedback_app.plugins._mail_headers import parse_mailbox
-from feedback_app.plugins._settings_checks import is_loopback, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,11 +56,7 @@ class Settings(BaseModel):
     @field_validator("host")
     @classmethod
     def _host_name(cls, value: str) -> str:
-        try:
-            value.encode("idna")
-        except UnicodeError:
-            raise ValueError("not a host name or an IP address") from None
-        if any(char.isspace() or char in "/@" or not char.isprintable() for char in value):
+        if value and not is_host(value):
             raise ValueError("not a host name or an IP address; the port is a setting of its own")
         return value
 
@@ -75,7 +71,7 @@ class Settings(BaseModel):
             problems.append("a password is given without username")
         if self.username is not None and not self.has_password:
             problems.append("username is given without password or password_file")
-        if self.has_password and self.host and self.effective_tls == "none" and not is_loopback(self.host):
+        if self.has_password and self.effective_tls == "none" and not self._stays_here:
             problems.append(
                 "tls 'none' would show the password to everybody on the way; use 'starttls' or 'tls'"
             )
@@ -91,7 +87,11 @@ class Settings(BaseModel):
     @property
     def effective_tls(self) -> Tls:
         """How the conversation is secured."""
-        return self.tls or ("none" if is_loopback(self.host) else "starttls")
+        return self.tls or ("none" if self._stays_here else "starttls")
+
+    @property
+    def _stays_here(self) -> bool:
+        return not self.host or is_loopback(self.host)
 
     @property
     def effective_port(self) -> int:

@@ -103,6 +103,7 @@ def test_a_synchronous_program_can_hold_a_daemon(tmp_path: Path) -> None:
     thread.start()
     assert one.ready.wait(DEADLINE)
     assert one.submit(Feedback(rating=1, comment="cold")).result(DEADLINE) == 1
+    asyncio.run(until(lambda: rows(tmp_path / "feedback.db", "SELECT 1 FROM low_rating")))
     one.stop()
     figures = thread.result(DEADLINE)
     thread.stop()
@@ -245,3 +246,27 @@ async def test_a_slow_channel_does_not_delay_another(tmp_path: Path) -> None:
     await add(tmp_path / "feedback.db", [*slow, *fast], NOW)
     async with running(daemon(config)):
         await until(lambda: len(sent(tmp_path)) == 40)
+
+
+async def test_what_is_wrong_with_plugins_is_said_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broken plugin, and a channel that customers prefer with nobody to serve it, are named; the others go on."""
+    config = business(tmp_path)
+    (tmp_path / "plugins" / "fax.py").write_text("import no_such_module_at_all\n")
+    faxer = Customer(id="c2", preferred_channels=("fax",))
+    await add(tmp_path / "feedback.db", [*_ratings(1), incoming("f", customer="c2", contact=faxer)], NOW)
+    with caplog.at_level(logging.WARNING):
+        await asyncio.wait_for(daemon(config).run(drain=True), DEADLINE)
+    said = {record.message: record.__dict__ for record in caplog.records}
+    assert said["plugin left out"]["plugin"] == "fax"
+    assert "needs 'no_such_module_at_all', which is not installed here" in said["plugin left out"]["reason"]
+    assert said["customers prefer a channel that no plugin serves"]["channel"] == "fax"
+    assert len(sent(tmp_path)) == 1
+
+
+async def test_a_hook_that_refuses_its_settings_fails_the_start(tmp_path: Path) -> None:
+    """So that ratings do not end as not thanked for want of a password file."""
+    plugin = RECORDER.replace("    return Recorder()", "    raise ValueError('password_file: cannot read x')")
+    with pytest.raises(BadConfig, match=r"\[plugins.chat\]: password_file: cannot read x"):
+        await daemon(business(tmp_path, plugin=plugin)).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feedback_app.concurrency.barrier import Barrier, PartFailed, PartMissing
 from feedback_app.concurrency.batcher import Batcher
+from feedback_app.concurrency.conveyor import Claim, Conveyor
 from feedback_app.concurrency.coroutine_thread import CoroutineThread
 from feedback_app.concurrency.loop_watch import LoopWatch, Stall
 from feedback_app.concurrency.once import AsyncOnce, Once
@@ -16,7 +17,9 @@ __all__ = [
     "AsyncOnce",
     "Barrier",
     "Batcher",
+    "Claim",
     "Clock",
+    "Conveyor",
     "CoroutineThread",
     "Cron",
     "Every",

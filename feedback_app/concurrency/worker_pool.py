@@ -145,8 +145,7 @@ class WorkerPool(Generic[Job, Value]):
     def stop(self) -> None:
         """End at once and for good: what waits or runs is cancelled and reported with a CancelledError.
 
-        Idempotent, allowed before the start. Jobs that clean up after themselves are waited for by `drain`
-        and when the pool is left.
+        Idempotent, allowed before the start. `drain` and leaving the pool wait for what still cleans up.
         """
         if self._stopped:
             return

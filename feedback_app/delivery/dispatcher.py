@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from feedback_app.concurrency.conveyor import Claim, Conveyor
+from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.delivery.health import ChannelHealth
 from feedback_app.delivery.retry import Backoff, judge
 from feedback_app.errors import Busy, DeliveryError, fault_site

@@ -103,7 +103,9 @@ class Composer:
         except BadConfig as error:
             return error.problems
         if part and ending == "txt" and not all(text.strip() for text in texts):
-            return (f"template {part.file}: nothing but blanks comes out of it",)
+            return (
+                f"template {part.file}: nothing comes out of it; delete the file to get the shipped wording",
+            )
         return ()
 
     def _samples(self) -> Iterable[dict[str, object]]:

@@ -11,6 +11,7 @@ from feedback_app.plugin_host import demands
 from feedback_app.plugin_host.blame import BrokenPluginError, RefusedSettings, blaming
 from feedback_app.plugin_host.checking import analysers_of, notifiers_of
 from feedback_app.plugin_host.finding import find_plugins
+from feedback_app.plugin_host.places import table_at
 from feedback_app.plugin_host.registry import Registry
 from feedback_app.plugin_host.started import PluginInfo, Provider, Started, State
 from feedback_app.plugin_host.tables import read_table
@@ -93,7 +94,12 @@ def _bring_up(found: Found, registry: Registry, settings: Settings) -> Started:
     plugin = found.load()
     hooks = registry.add(found.name, plugin)
     table = read_table(plugin, found.name, settings)
-    results = {} if table is None else {hook: registry.call(found.name, hook, table) for hook in hooks}
+    try:
+        results = {} if table is None else {hook: registry.call(found.name, hook, table) for hook in hooks}
+    except ValueError as error:
+        # The hook's word for settings that it cannot work with, such as a password's file that is not there. Going
+        # on without the channel would end its customers' ratings as not thanked.
+        raise RefusedSettings(f"{table_at(settings, 'plugins', found.name)}: {error}") from error
     notifiers = notifiers_of(results.get("make_notifier", []))
     analysers = analysers_of(results.get("make_analyser", []))
     info = PluginInfo(

@@ -3,7 +3,7 @@
 `schema` says what may be configured, `load` brings it together; everything wrong is reported at once.
 """
 
-from feedback_app.settings.load import load_settings
+from feedback_app.settings.load import Reading, load_settings, read_settings
 from feedback_app.settings.schema import Settings
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Reading", "Settings", "load_settings", "read_settings"]

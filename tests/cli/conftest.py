@@ -93,7 +93,12 @@ class Ledger:
         self.write(partial(ratings.take_in, arrivals=arrivals, now=now))
 
     def processed(
-        self, arrivals: Sequence[Incoming], *, ended: Ended = "low", messages: Sequence[Message] = (), now: int = NOW
+        self,
+        arrivals: Sequence[Incoming],
+        *,
+        ended: Ended = "low",
+        messages: Sequence[Message] = (),
+        now: int = NOW,
     ) -> None:
         """Store ratings in an empty ledger and end their road; low ones become cases."""
         self.take_in(*arrivals, now=now)

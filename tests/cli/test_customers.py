@@ -45,12 +45,14 @@ def test_adding_again_updates_and_keeps_what_is_not_said(cli: Cli) -> None:
     assert cli.ok("customers", "add", "--id", "c1", "--name", "Ada L.", "--email", "").out == "updated c1\n"
 
     shown = cli.ok("customers", "show", "c1", "--json").json
-    assert ("Ada L.", "Ada@example.org") == (shown["name"], shown["email"])
+    assert (shown["name"], shown["email"]) == ("Ada L.", "Ada@example.org")
 
 
 def test_all_bad_values_are_said_at_once_and_nothing_is_stored(cli: Cli) -> None:
     """A person who types mends everything in one go; in a file such contact data is only left out."""
-    result = cli("customers", "add", "--id", "c1", "--email", "ada@", "--phone", "0151", "--timezone", "Vienna")
+    result = cli(
+        "customers", "add", "--id", "c1", "--email", "ada@", "--phone", "0151", "--timezone", "Vienna"
+    )
 
     assert result.code == 65
     assert result.said == [
@@ -65,7 +67,7 @@ def test_a_blank_id_is_refused(cli: Cli) -> None:
     """A customer without an id could never be named by a rating."""
     result = cli("customers", "add", "--id", " ")
 
-    assert (65, "feedback-app: id is missing\n") == (result.code, result.err)
+    assert (result.code, result.err) == (65, "feedback-app: id is missing\n")
 
 
 def test_a_channel_that_nobody_serves_is_kept_with_a_warning(cli: Cli) -> None:
@@ -78,7 +80,9 @@ def test_a_channel_that_nobody_serves_is_kept_with_a_warning(cli: Cli) -> None:
     assert cli.ok("customers", "show", "c1", "--json").json["preferred_channels"] == ["fax", "email"]
 
 
-def test_importing_counts_new_and_updated_customers_and_refuses_those_without_an_id(cli: Cli, folder: Path) -> None:
+def test_importing_counts_new_and_updated_customers_and_refuses_those_without_an_id(
+    cli: Cli, folder: Path
+) -> None:
     """Bad contact data is left out with a warning, and the exit code tells of refused rows."""
     cli.ok("customers", "add", "--id", "c1")
     (folder / "c.csv").write_text("id,name,email,preferred_channel\nc1,Ada,,\nc2,Bob,bob@,pigeon\n,Eve,,\n")
@@ -148,13 +152,18 @@ def test_a_customer_nobody_told_us_of_is_one_clear_line(cli: Cli, verb: str) -> 
     """The exit code is 1 and the line says where to look."""
     result = cli("customers", verb, "nobody")
 
-    assert (1, "feedback-app: no customer 'nobody'; `customers list` shows them\n") == (result.code, result.err)
+    assert (
+        result.code,
+        result.err,
+    ) == (1, "feedback-app: no customer 'nobody'; `customers list` shows them\n")
 
 
 def test_what_is_shown_cannot_move_the_cursor(cli: Cli, ledger: Ledger) -> None:
     """Names come from strangers; escape sequences in them stay out of the terminal."""
     cli.ok("customers", "add", "--id", "c1", "--name", "Ada")
-    ledger.write(lambda connection: connection.exec_driver_sql("UPDATE customer SET name = 'A' || char(27) || '[2J'"))
+    ledger.write(
+        lambda connection: connection.exec_driver_sql("UPDATE customer SET name = 'A' || char(27) || '[2J'")
+    )
 
     for verb in (("show", "c1"), ("list",)):
         assert "\x1b" not in cli.ok("customers", *verb).out

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 def test_adding_is_answered_with_the_number_and_again_with_the_same_one(cli: Cli) -> None:
     """A script may repeat itself."""
-    rating = ("feedback", "add", "--id", "r1", "--rating", "4", "--customer", "c1", "--given-at", "2026-01-31")
+    rating = (
+        "feedback",
+        "add",
+        "--id",
+        "r1",
+        "--rating",
+        "4",
+        "--customer",
+        "c1",
+        "--given-at",
+        "2026-01-31",
+    )
 
     assert cli.ok(*rating).out == "accepted 1\n"
     assert cli.ok(*rating).out == "duplicate 1\n"
@@ -31,7 +42,7 @@ def test_the_same_id_with_other_content_is_a_conflict(cli: Cli) -> None:
 
     result = cli("feedback", "add", "--id", "r1", "--rating", "5")
 
-    assert (65, "") == (result.code, result.out)
+    assert (result.code, result.out) == (65, "")
     assert result.err == (
         "feedback-app: id 'r1' of source 'cli' is in the ledger with other content; the first one stays. "
         "Give another rating another id\n"
@@ -41,10 +52,12 @@ def test_the_same_id_with_other_content_is_a_conflict(cli: Cli) -> None:
 
 def test_a_rating_may_bring_its_customer(cli: Cli) -> None:
     """Both are stored in one transaction."""
-    cli.ok("feedback", "add", "--rating", "5", "--customer", "c1", "--email", "ada@example.org", "--name", "Ada")
+    cli.ok(
+        "feedback", "add", "--rating", "5", "--customer", "c1", "--email", "ada@example.org", "--name", "Ada"
+    )
 
     shown = cli.ok("customers", "show", "c1", "--json").json
-    assert ("Ada", "ada@example.org") == (shown["name"], shown["email"])
+    assert (shown["name"], shown["email"]) == ("Ada", "ada@example.org")
 
 
 def test_contact_data_without_a_customer_is_refused(cli: Cli) -> None:
@@ -57,7 +70,9 @@ def test_contact_data_without_a_customer_is_refused(cli: Cli) -> None:
 
 def test_all_bad_values_of_a_rating_are_said_at_once(cli: Cli) -> None:
     """Nothing is stored."""
-    result = cli("feedback", "add", "--rating", "4,5", "--given-at", "yesterday", "--email", "x", "--customer", "c")
+    result = cli(
+        "feedback", "add", "--rating", "4,5", "--given-at", "yesterday", "--email", "x", "--customer", "c"
+    )
 
     assert result.code == 65
     assert result.said == [
@@ -79,7 +94,7 @@ def test_a_comment_that_is_no_text_is_refused(cli: Cli) -> None:
     """The line says where it begins to be none."""
     result = cli("feedback", "add", "--rating", "5", "--comment", "-", stdin=b"Gr\xf6\xdfe")
 
-    assert (65, "feedback-app: comment: standard input is not UTF-8 at byte 3\n") == (result.code, result.err)
+    assert (result.code, result.err) == (65, "feedback-app: comment: standard input is not UTF-8 at byte 3\n")
 
 
 def test_adding_for_programs_tells_the_random_id(cli: Cli) -> None:
@@ -157,7 +172,7 @@ def test_explain_tells_a_thanked_rating_from_its_arrival_to_the_last_try(cli: Cl
 
 def test_explain_tells_a_low_rating_and_what_people_did(cli: Cli, ledger: Ledger) -> None:
     """Notes and steps are part of the story."""
-    ledger.processed([incoming(rating=1)])
+    ledger.processed([incoming(rating=1)], now=NOW // 2)
     cli.ok("low-ratings", "acknowledge", "1", "--owner", "Bob", "--note", "will call")
 
     told = cli.ok("feedback", "explain", "test:r1", "--json").json
@@ -202,7 +217,11 @@ def test_explain_finds_a_rating_whose_source_and_id_hold_colons(cli: Cli, ledger
         ("7", 1, "no rating 7; `feedback list` shows them"),
         ("cli:r7", 1, "no rating 'cli:r7'; `feedback list` shows them"),
         ("r7", 2, "'r7': a rating's number or SOURCE:EXTERNAL_ID is wanted"),
-        ("99999999999999999999", 2, "'99999999999999999999': a rating's number or SOURCE:EXTERNAL_ID is wanted"),
+        (
+            "99999999999999999999",
+            2,
+            "'99999999999999999999': a rating's number or SOURCE:EXTERNAL_ID is wanted",
+        ),
     ],
 )
 def test_explaining_what_is_not_there_is_one_clear_line(cli: Cli, name: str, code: int, line: str) -> None:
@@ -216,4 +235,7 @@ def test_who_opted_out_is_named_as_the_reason(cli: Cli, ledger: Ledger) -> None:
     """Where a road ended is said in words."""
     ledger.processed([incoming(contact=Customer(id="c1"))], ended="opted_out")
 
-    assert "ended as opted_out: nobody thanked: the customer had opted out" in cli.ok("feedback", "explain", "1").out
+    assert (
+        "ended as opted_out: nobody thanked: the customer had opted out"
+        in cli.ok("feedback", "explain", "1").out
+    )

@@ -12,6 +12,13 @@ from feedback_app.pipeline import Composer
 
 FIVE = Feedback(rating=5, number=1, item="Blue umbrella", comment="Dry & happy\r\n<b>!</b>")
 ADA = Customer(id="c1", name="Ada")
+KNOWN = "known: business, comment, highest, item, lowest, name, rating"
+EMPTY = "nothing comes out of it; delete the file to get the shipped wording"
+UNSAFE = "access to attribute '__class__' of 'str' object is unsafe"
+UNCLOSED = (
+    "Unexpected end of template. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'. "
+    "The innermost block that needs to be closed is 'if'"
+)
 
 
 def _composer(folder: Path) -> Composer:
@@ -81,27 +88,24 @@ def test_the_operators_templates_win_by_channel_and_language(
 @pytest.mark.parametrize(
     ("name", "content", "wanted"),
     [
+        ("thanks.txt", "Hello\n\n\n{{ custmer }}", f" line 4: 'custmer' is undefined; {KNOWN}"),
+        ("thanks.txt", "{{ name", " line 1: unexpected end of template, expected 'end of print statement'"),
+        ("thanks.txt", "{% if name %}", f" line 1: {UNCLOSED}"),
+        ("thanks.sms.txt", "a\n{{ name | shout }}", " line 2: No filter named 'shout'"),
+        ("thanks.txt", "{{ ''.__class__.__mro__ }}", f" line 1: not allowed in the sandbox: {UNSAFE}"),
+        ("thanks.txt", "{{ 'a' * 300000 }}", ": more than 262,144 characters come out of it"),
+        ("thanks.txt", "{{ 1 / 0 }}", " line 1: division by zero"),
+        ("thanks.txt", "{# nothing #}", f": {EMPTY}"),
+        ("thanks.subject.txt", "{% if name == 'Ada Lovelace' %}Hi, {{ name }}{% endif %}", f": {EMPTY}"),
         (
-            "thanks.txt",
-            "Hello\n\n\n{{ custmer }}",
-            "template thanks.txt line 4: 'custmer' is undefined; "
-            "known: business, comment, highest, item, lowest, name, rating",
+            "apology.txt",
+            "{% include '../../etc/passwd' %}",
+            " line 1: there is no template '../../etc/passwd' to include",
         ),
-        ("thanks.txt", "{{ name", "template thanks.txt line 1: unexpected end of template, expected 'end of print "
-         "statement'."),
-        ("thanks.txt", "{% if name %}", "template thanks.txt line 1: Unexpected end of template. Jinja was looking for "
-         "the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be closed is 'if'."),
-        ("thanks.sms.txt", "a\n{{ name | shout }}", "template thanks.sms.txt line 2: No filter named 'shout'."),
-        ("thanks.txt", "{{ ''.__class__.__mro__ }}", "template thanks.txt line 1: not allowed in the sandbox: access to "
-         "attribute '__class__' of 'str' object is unsafe."),
-        ("thanks.txt", "{{ 'a' * 300000 }}", "template thanks.txt: more than 262,144 characters come out of it"),
-        ("thanks.txt", "{{ 1 / 0 }}", "template thanks.txt line 1: division by zero"),
-        ("thanks.txt", "{# nothing #}", "template thanks.txt for channel 'email': the message is empty"),
-        ("apology.txt", "{% include '../../etc/passwd' %}", "template apology.txt line 1: ../../etc/passwd"),
-        ("thanks.de.txt", "{{ nmae }}", "template thanks.de.txt line 1: 'nmae' is undefined; "
-         "known: business, comment, highest, item, lowest, name, rating"),
+        ("apology.txt", "{% include 'apology.txt' %}", " line 1: includes or calls itself without end"),
+        ("thanks.de.txt", "{{ nmae }}", f" line 1: 'nmae' is undefined; {KNOWN}"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_template_is_found_before_the_start(
     tmp_path: Path, name: str, content: str, wanted: str
 ) -> None:
@@ -109,16 +113,29 @@ def test_a_bad_template_is_found_before_the_start(
     (tmp_path / name).write_text(content)
     with pytest.raises(BadConfig) as refusal:
         _composer(tmp_path).check(["email", "sms"])
-    assert wanted in refusal.value.problems
+    assert f"template {name}{wanted}" in refusal.value.problems
 
 
 def test_all_bad_templates_are_told_at_once(tmp_path: Path) -> None:
-    """Two broken files give two lines."""
+    """Three broken files give three lines, also where two are parts of one message."""
     (tmp_path / "thanks.txt").write_text("{{ a }}")
     (tmp_path / "apology.subject.txt").write_text("{{ b }}")
+    (tmp_path / "apology.txt").write_text("{{ c")
     with pytest.raises(BadConfig) as refusal:
         _composer(tmp_path).check(["email"])
-    assert len(refusal.value.problems) == 2
+    assert [line.split(":")[0] for line in refusal.value.problems] == [
+        "template thanks.txt line 1",
+        "template apology.subject.txt line 1",
+        "template apology.txt line 1",
+    ]
+
+
+def test_an_included_template_is_named_where_the_mistake_is_its_own(tmp_path: Path) -> None:
+    """The line is the one to mend, not the one that includes it."""
+    (tmp_path / "thanks.txt").write_text("Hello\n{% include 'footer.txt' %}")
+    (tmp_path / "footer.txt").write_text("\n\n{{ 1 // 0 }}")
+    with pytest.raises(BadConfig, match=r"template footer\.txt line 3: integer division or modulo by zero"):
+        _composer(tmp_path).check(["email"])
 
 
 def test_a_template_that_is_not_utf8_is_named(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
 import pytest
+from feedback_app.plugins import email_notifier
+from feedback_app.plugins._smtp_conversation import Limits
+from feedback_app.plugins.email_notifier import Settings
 from pydantic import SecretStr, ValidationError
 
 from feedback_app import (
     Customer,
 )
-from feedback_app.plugins import email_notifier
-from feedback_app.plugins._smtp_conversation import Limits
-from feedback_app.plugins.email_notifier import Settings
 from tests.plugins.mail_helpers import failure_of, message, notifier, opened
 from tests.plugins.scripted_smtp import ScriptedSmtpServer
 from tests.servers import RecordingSmtpServer
@@ -64,6 +64,8 @@ def test_tls_and_port_follow_from_each_other(given: dict[str, object], tls: str,
         ({"sender": "Shop\r\nBcc: b@x.com <a@x.com>"}, "not one plain address"),
         ({"host": "http://mail.example.com"}, "not a host name"),
         ({"host": "two words"}, "not a host name"),
+        ({"host": "mail.example.com:587"}, "the port is a setting of its own"),
+        ({"host": "a\r\nb"}, "not a host name"),
         ({"host": "x" * 64 + ".example"}, "not a host name"),
         ({"username": "me"}, "username is given without password"),
         ({"username": "", "password": "x"}, "at least 1 character"),

@@ -6,13 +6,13 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
-
-from feedback_app import ChannelDown, Notifier, PermanentFailure
 from feedback_app.plugins import email_notifier
 from feedback_app.plugins._smtp_conversation import Limits
 from feedback_app.plugins._smtp_pool import strict_context
 from feedback_app.plugins.email_notifier import Settings
+from pydantic import SecretStr
+
+from feedback_app import ChannelDown, Notifier, PermanentFailure
 from tests.plugins.mail_helpers import QUICK, failure_of, message, notifier, opened
 from tests.plugins.scripted_smtp import ScriptedSmtpServer
 from tests.servers import TLS_DATA, Act, RecordingSmtpServer, server_tls
@@ -53,7 +53,8 @@ async def test_a_failed_login_pauses_the_channel_without_showing_the_account(
 def over(server: RecordingSmtpServer | ScriptedSmtpServer, tls: str) -> Notifier:
     """Return the notifier that talks to a server only over TLS."""
     settings = {"transport": "smtp", "host": "localhost", "port": server.port, "tls": tls}
-    return email_notifier.make_notifier(Settings.model_validate(settings))
+    one: Notifier = email_notifier.make_notifier(Settings.model_validate(settings))
+    return one
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])

@@ -8,6 +8,9 @@ import logging
 from datetime import UTC, datetime
 
 import pytest
+from feedback_app.plugins import sms_notifier
+from feedback_app.plugins._twilio import Account, Twilio, retry_after
+from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from pydantic import SecretStr
 
 from feedback_app import (
@@ -17,9 +20,6 @@ from feedback_app import (
     PermanentFailure,
     TemporaryFailure,
 )
-from feedback_app.plugins import sms_notifier
-from feedback_app.plugins._twilio import Account, Twilio, retry_after
-from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from tests.plugins.mail_helpers import opened
 from tests.plugins.sms_helpers import NUMBER, message
 from tests.servers import (
@@ -46,7 +46,8 @@ def notifier(gateway: RecordingHttpGateway, **changes: str) -> Notifier:
         "sender": "+15005550006",
         **changes,
     }
-    return sms_notifier.make_notifier(Settings.model_validate(fields))
+    one: Notifier = sms_notifier.make_notifier(Settings.model_validate(fields))
+    return one
 
 
 @pytest.mark.parametrize("sender", ["+15005550006", "My Shop", "12345", SERVICE])
@@ -81,6 +82,7 @@ CASES: list[tuple[HttpAnswer | Act, type[Exception], str]] = [
     (twilio_error(403, 21408), NEVER, "error 21408"),
     (twilio_error(400, 21606), NEVER, "error 21606"),
     (HttpAnswer(status=400, body=b"what"), NEVER, "answered 400"),
+    (HttpAnswer(status=400, body=b'{"sid": "SM1"}'), NEVER, "answered 400"),
     (twilio_error(400, 21212), DOWN, "check account_sid, auth_token and sender"),
     (twilio_error(401, 20003), DOWN, "check account_sid"),
     (HttpAnswer(status=401, body=b"<html>"), DOWN, "check account_sid and auth_token"),

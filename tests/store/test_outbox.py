@@ -185,7 +185,9 @@ async def test_recovering_reads_only_what_is_stuck(store: Store) -> None:
     """A start does not read the whole history of messages."""
 
     def plan(connection: Connection) -> str:
-        query = f"EXPLAIN QUERY PLAN UPDATE message SET error = '' WHERE {outbox._STUCK} AND state = 'sending'"
+        query = (
+            f"EXPLAIN QUERY PLAN UPDATE message SET error = '' WHERE {outbox._STUCK} AND state = 'sending'"
+        )
         return "; ".join(row.detail for row in connection.exec_driver_sql(query))
 
     assert "ix_message_stuck" in await store.write(plan)

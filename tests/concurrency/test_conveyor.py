@@ -1,0 +1,191 @@
+"""Producer, workers, completer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedback_app.concurrency import Claim, Conveyor, JobResult
+
+DEADLINE = 10.0
+
+
+class Work:
+    """A store of jobs, and what became of them."""
+
+    def __init__(self, jobs: Sequence[int] = ()) -> None:
+        self.waiting = deque(jobs)
+        self.commits: list[list[JobResult[int, int]]] = []
+        self.rooms: list[int] = []
+        self.begun = 0
+        self.begin_changed = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.most = 0
+        self.next_in: float | None = None
+
+    async def claim(self, room: int) -> Claim[int]:
+        """Hand out at most so many."""
+        self.rooms.append(room)
+        jobs = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
+        return Claim(jobs, self.next_in)
+
+    async def handle(self, job: int) -> int:
+        """Double the job; negative ones fail."""
+        self.begun += 1
+        self.begin_changed.set()
+        await self.gate.wait()
+        if job < 0:
+            raise ValueError(job)
+        return 2 * job
+
+    async def commit(self, results: Sequence[JobResult[int, int]]) -> None:
+        """Take note."""
+        await asyncio.sleep(0)
+        self.commits.append(list(results))
+
+    @property
+    def results(self) -> list[JobResult[int, int]]:
+        """All that was committed, in order."""
+        return [one for commit in self.commits for one in commit]
+
+
+def _conveyor(work: Work, *, n_workers: int = 3, max_in_flight: int = 8) -> Conveyor[int, int]:
+    return Conveyor(
+        "test",
+        claim=work.claim,
+        handle=work.handle,
+        commit=work.commit,
+        n_workers=n_workers,
+        max_in_flight=max_in_flight,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _running(conveyor: Conveyor[int, int]) -> AsyncIterator[None]:
+    task = asyncio.create_task(conveyor.run())
+    try:
+        yield
+    finally:
+        conveyor.stop()
+        await asyncio.wait_for(task, DEADLINE)
+
+
+@given(jobs=st.lists(st.integers(-3, 50), max_size=60), workers=st.integers(1, 5), room=st.integers(1, 20))
+@settings(max_examples=60, deadline=None)
+def test_every_job_is_committed_once_whatever_becomes_of_it(jobs: list[int], workers: int, room: int) -> None:
+    """Good and failing jobs in any mix, with any number of workers: each result exactly once, bounded in flight."""
+
+    async def main() -> Work:
+        work = Work(jobs)
+        conveyor = _conveyor(work, n_workers=workers, max_in_flight=room)
+        async with _running(conveyor):
+            await asyncio.wait_for(conveyor.idle(), DEADLINE)
+            assert conveyor.in_flight == 0
+        return work
+
+    work = asyncio.run(main())
+    assert sorted(one.job for one in work.results) == sorted(jobs)
+    assert all(isinstance(one.error, ValueError) == (one.job < 0) for one in work.results)
+    assert all(one.value == 2 * one.job for one in work.results if one.error is None)
+    assert all(1 <= asked <= room for asked in work.rooms)
+
+
+async def test_no_more_is_claimed_than_is_allowed_in_flight() -> None:
+    """With the workers stopped, the producer waits."""
+    work = Work(range(100))
+    work.gate.clear()
+    conveyor = _conveyor(work, n_workers=2, max_in_flight=8)
+    async with _running(conveyor):
+        await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (conveyor.in_flight, work.begun, len(work.waiting)) == (8, 2, 92)
+        work.gate.set()
+        await asyncio.wait_for(conveyor.idle(), DEADLINE)
+    assert len(work.results) == 100
+
+
+async def test_it_sleeps_until_it_is_woken() -> None:
+    """An idle conveyor does not ask again and again; a wake-up makes it ask at once."""
+    work = Work()
+    conveyor = _conveyor(work)
+    async with _running(conveyor):
+        await asyncio.wait_for(conveyor.idle(), DEADLINE)
+        asked = len(work.rooms)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(work.rooms) == asked
+        work.waiting.append(7)
+        conveyor.wake()
+        await asyncio.wait_for(conveyor.idle(), DEADLINE)
+    assert [one.value for one in work.results] == [14]
+
+
+async def test_it_asks_again_when_the_time_has_come() -> None:
+    """Without any wake-up, after as long as the claim said."""
+    work = Work()
+    work.next_in = 0.01
+    conveyor = _conveyor(work)
+    async with _running(conveyor):
+        await asyncio.wait_for(conveyor.idle(), DEADLINE)
+        work.waiting.append(1)
+        await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
+
+
+async def test_stopping_finishes_what_is_in_flight_and_claims_no_more() -> None:
+    """Everything claimed is committed before `run` returns."""
+    work = Work(range(100))
+    work.gate.clear()
+    conveyor = _conveyor(work, max_in_flight=8)
+    task = asyncio.create_task(conveyor.run())
+    await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
+    conveyor.stop()
+    conveyor.stop()
+    work.gate.set()
+    await asyncio.wait_for(task, DEADLINE)
+    assert sorted(one.job for one in work.results) == list(range(8))
+    assert len(work.waiting) == 92
+
+
+async def test_aborting_commits_what_was_cancelled_as_such() -> None:
+    """Each claimed job has its result, a CancelledError, so that its owner can give it back."""
+    work = Work(range(100))
+    work.gate.clear()
+    conveyor = _conveyor(work, n_workers=2, max_in_flight=8)
+    task = asyncio.create_task(conveyor.run())
+    await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
+    conveyor.abort()
+    await asyncio.wait_for(task, DEADLINE)
+    assert sorted(one.job for one in work.results) == list(range(8))
+    assert all(isinstance(one.error, asyncio.CancelledError) for one in work.results)
+
+
+async def test_stopped_before_the_start_it_returns_at_once() -> None:
+    """Nothing is claimed."""
+    work = Work([1])
+    conveyor = _conveyor(work)
+    conveyor.stop()
+    await asyncio.wait_for(conveyor.run(), DEADLINE)
+    assert list(work.waiting) == [1]
+
+
+@pytest.mark.parametrize("part", ["claim", "commit"])
+async def test_a_failure_of_claim_or_commit_ends_the_run(part: str) -> None:
+    """It is raised to whoever runs the conveyor; no task is left behind."""
+    work = Work([1, 2, 3])
+
+    async def fail(_argument: object) -> Claim[int]:
+        raise OSError("the disk is gone")
+
+    setattr(work, part, fail)
+    with pytest.raises(BaseExceptionGroup) as failure:
+        await asyncio.wait_for(_conveyor(work).run(), DEADLINE)
+    assert failure.group_contains(OSError, match="the disk is gone")
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
