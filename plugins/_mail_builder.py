@@ -14,14 +14,12 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from feedback_app import PermanentFailure
 from feedback_app.plugins._mail_headers import mailbox_value, plain_address, subject_value
 
-from feedback_app import PermanentFailure
-
 if TYPE_CHECKING:
-    from feedback_app.plugins._mail_headers import Mailbox
-
     from feedback_app import Message
+    from feedback_app.plugins._mail_headers import Mailbox
 
 LONGEST_LINE = 998  # bytes without the line end (RFC 5322, 2.1.1)
 

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedback_app.plugins._sms_segments import segments
-
 from feedback_app import PermanentFailure
+from feedback_app.plugins._sms_segments import segments
 
 if TYPE_CHECKING:
     from feedback_app import Message

@@ -19,6 +19,8 @@ from aiosmtplib.errors import (
     SMTPServerDisconnected,
     SMTPTimeoutError,
 )
+
+from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from feedback_app.plugins._smtp_replies import (
     DOT,
     SHUTTING_DOWN,
@@ -29,16 +31,15 @@ from feedback_app.plugins._smtp_replies import (
     why_not_open,
 )
 
-from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
-
 if TYPE_CHECKING:
     import ssl
 
     from aiosmtplib import SMTPResponse
     from aiosmtplib.protocol import SMTPProtocol
+    from pydantic import SecretStr
+
     from feedback_app.plugins._mail_builder import Mail
     from feedback_app.plugins._smtp_replies import Step, Verb
-    from pydantic import SecretStr
 
 _ONE_WRITE = 16 * 1024  # bytes: a socket's buffer takes them at once, so the mail and its dot leave together
 _LOOK_AGAIN = 0.02  # seconds between looks at how much of a long mail is still unread

@@ -8,9 +8,8 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from feedback_app.plugins._smtp_conversation import Conversation, Limits, NotStarted, Server
-
 from feedback_app.concurrency import AsyncOnce
+from feedback_app.plugins._smtp_conversation import Conversation, Limits, NotStarted, Server
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle

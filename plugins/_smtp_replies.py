@@ -12,12 +12,13 @@ from aiosmtplib.errors import (
     SMTPServerDisconnected,
     SMTPTimeoutError,
 )
-from feedback_app.plugins._redaction import presentable
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app.plugins._redaction import presentable
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTPResponse
+
     from feedback_app.plugins._mail_builder import Mail
     from feedback_app.plugins._smtp_conversation import Server
 

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx2
-from feedback_app.plugins._redaction import presentable
-from feedback_app.plugins._settings_checks import is_loopback
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from feedback_app.concurrency import Once
+from feedback_app.plugins._redaction import presentable
+from feedback_app.plugins._settings_checks import is_loopback
 
 if TYPE_CHECKING:
-    from feedback_app.plugins._sms import Sms
     from pydantic import SecretStr
+
+    from feedback_app.plugins._sms import Sms
 
 CONNECT_LIMIT = 10.0  # seconds, each for the connection and its TLS
 ANSWER_LIMIT = 45.0  # seconds for the whole exchange, below the notifier's own limit

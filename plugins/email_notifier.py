@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
-from feedback_app.plugins._mail_builder import MailBuilder
-from feedback_app.plugins._mail_headers import parse_mailbox
-from feedback_app.plugins._settings_checks import is_host, is_loopback, read_secret
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
+from feedback_app.plugins._mail_builder import MailBuilder
+from feedback_app.plugins._mail_headers import parse_mailbox
+from feedback_app.plugins._settings_checks import is_host, is_loopback, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

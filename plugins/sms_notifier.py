@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from feedback_app.plugins._settings_checks import is_loopback, read_secret
-from feedback_app.plugins._sms import Sms, compose, is_e164
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
+from feedback_app.plugins._settings_checks import is_loopback, read_secret
+from feedback_app.plugins._sms import Sms, compose, is_e164
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,7 @@ from feedback_app.cli.contact import contact_options, contact_rules, customer_of
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option
 from feedback_app.cli.importing import Kind, Request, import_options, run_import
 from feedback_app.cli.paging import Form, echo_facts, print_rows
+from feedback_app.cli.typed import NAME
 from feedback_app.errors import NotFound
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def list_(program: Program, *, opted_out: bool, limit: int | None, as_json: bool
 
 
 @group.command()
-@click.argument("customer_id", metavar="ID")
+@click.argument("customer_id", metavar="ID", type=NAME)
 @json_option
 @click.pass_obj
 def show(program: Program, customer_id: str, *, as_json: bool) -> None:
@@ -118,7 +119,7 @@ def show(program: Program, customer_id: str, *, as_json: bool) -> None:
 
 
 @group.command(name="opt-out")
-@click.argument("customer_id", metavar="ID")
+@click.argument("customer_id", metavar="ID", type=NAME)
 @click.pass_obj
 def opt_out(program: Program, customer_id: str) -> None:
     """Never thank this customer again; messages that wait are suppressed when their turn comes."""
@@ -129,7 +130,7 @@ def opt_out(program: Program, customer_id: str) -> None:
 
 
 @group.command(name="opt-in")
-@click.argument("customer_id", metavar="ID")
+@click.argument("customer_id", metavar="ID", type=NAME)
 @click.pass_obj
 def opt_in(program: Program, customer_id: str) -> None:
     """Thank this customer again, for ratings from now on."""

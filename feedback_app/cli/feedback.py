@@ -11,8 +11,8 @@ import click
 from feedback_app.cli.contact import contact_options, contact_rules, customer_of, judged, warn_of_unserved
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened
 from feedback_app.cli.importing import STANDARD_INPUT, Kind, Request, import_options, run_import
-from feedback_app.cli.numbers import number_in, plain
 from feedback_app.cli.paging import Form, print_rows
+from feedback_app.cli.typed import NAME, number_in, plain
 from feedback_app.errors import BadData, NotFound, UsageError
 from feedback_app.model import FEEDBACK_STATES, Feedback
 
@@ -185,8 +185,8 @@ def _counts(tally: Tally) -> dict[str, int]:
 
 @group.command(name="list")
 @click.option("--state", type=click.Choice(FEEDBACK_STATES), help="Only ratings in this state.")
-@click.option("--customer", metavar="ID", help="Only ratings of this customer.")
-@click.option("--source", metavar="NAME", help="Only ratings of this source.")
+@click.option("--customer", metavar="ID", type=NAME, help="Only ratings of this customer.")
+@click.option("--source", metavar="NAME", type=NAME, help="Only ratings of this source.")
 @limit_option
 @json_option
 @click.pass_obj
@@ -199,7 +199,7 @@ def list_(program: Program, /, *, limit: int | None, as_json: bool, **wanted: st
 
 
 @group.command()
-@click.argument("rating", metavar="ID")
+@click.argument("rating", metavar="ID", type=NAME)
 @json_option
 @click.pass_obj
 def explain(program: Program, rating: str, *, as_json: bool) -> None:

@@ -235,6 +235,7 @@ def _interruptible() -> Iterator[None]:
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield  # ignored, or somebody else's
         return
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:

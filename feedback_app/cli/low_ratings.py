@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened, shown
-from feedback_app.cli.numbers import RowNumber, plain
 from feedback_app.cli.paging import Form, echo_facts, echo_text, print_rows
+from feedback_app.cli.typed import RowNumber, plain
 from feedback_app.errors import BadData, NotFound
 from feedback_app.model import LOW_RATING_STATES
 

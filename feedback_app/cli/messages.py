@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 import click
 
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened
-from feedback_app.cli.numbers import number_in
 from feedback_app.cli.paging import PAGE, Form, echo_facts, echo_text, print_rows
+from feedback_app.cli.typed import NAME, number_in
 from feedback_app.errors import FeedbackAppError, NotFound, UsageError
 from feedback_app.model import MESSAGE_STATES, Purpose
 
@@ -30,7 +30,7 @@ def group() -> None:
 
 @group.command(name="list")
 @click.option("--state", type=click.Choice(MESSAGE_STATES), help="Only messages in this state.")
-@click.option("--channel", metavar="NAME", help="Only messages by this channel.")
+@click.option("--channel", metavar="NAME", type=NAME, help="Only messages by this channel.")
 @click.option("--purpose", type=click.Choice(get_args(Purpose)), help="Only messages of this kind.")
 @limit_option
 @json_option
@@ -44,7 +44,7 @@ def list_(program: Program, /, *, limit: int | None, as_json: bool, **wanted: st
 
 
 @group.command()
-@click.argument("message", metavar="ID")
+@click.argument("message", metavar="ID", type=NAME)
 @json_option
 @click.pass_obj
 def show(program: Program, message: str, *, as_json: bool) -> None:
@@ -65,7 +65,7 @@ def show(program: Program, message: str, *, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("messages", metavar="ID...", nargs=-1)
+@click.argument("messages", metavar="ID...", type=NAME, nargs=-1)
 @click.option("--all-dead", "state", flag_value="dead", help="Retry every dead letter.")
 @click.option(
     "--all-held", "state", flag_value="held", help="Retry all that may have left; they may arrive twice."
@@ -86,7 +86,7 @@ def retry(program: Program, messages: tuple[str, ...], state: Revivable | None, 
 
 
 @group.command()
-@click.argument("messages", metavar="ID...", nargs=-1, required=True)
+@click.argument("messages", metavar="ID...", type=NAME, nargs=-1, required=True)
 @click.pass_obj
 def cancel(program: Program, messages: tuple[str, ...]) -> None:
     """Suppress messages that wait or are held; ID is a number or a message id."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from feedback_app.cli.context import iso, shortened, shown
 from feedback_app.cli.low_ratings import case_data
 from feedback_app.cli.messages import detail_data
-from feedback_app.cli.numbers import plain
+from feedback_app.cli.typed import plain
 from feedback_app.errors import NotFound
 from feedback_app.store import low_ratings, message_queries, rating_queries
 

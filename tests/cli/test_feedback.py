@@ -171,22 +171,26 @@ def test_explain_tells_a_thanked_rating_from_its_arrival_to_the_last_try(cli: Cl
 
 
 def test_explain_tells_a_low_rating_and_what_people_did(cli: Cli, ledger: Ledger) -> None:
-    """Notes and steps are part of the story."""
-    ledger.processed([incoming(rating=1)], now=NOW // 2)
+    """Notes and steps are part of the story, in the order of time among messages."""
+    ledger.processed([incoming(rating=1)], messages=[message(1, feedback=1)[1]], now=NOW // 2)
     cli.ok("low-ratings", "acknowledge", "1", "--owner", "Bob", "--note", "will call")
 
     told = cli.ok("feedback", "explain", "test:r1", "--json").json
 
     assert told["feedback"]["ended"] == "low"
     assert told["low_rating"]["owner"] == "Bob"
-    assert told["messages"] == []
+    assert [one["text"] for one in told["messages"]] == ["Thank you."]
     events = [one["event"] for one in told["story"]]
-    assert events[1:3] == [
+    assert events[1:4] == [
         "processed, ended as low: it is a low rating",
         "kept as low rating 1, now acknowledged, owner Bob",
+        "message 1 (thanks) queued for email to ada@example.com, id thanks.1.ledger",
     ]
-    assert events[3].endswith("noted: will call")
-    assert events[4] == "low rating 1 acknowledged"
+    assert events[4].endswith("noted: will call")
+    assert events[5:] == [
+        "low rating 1 acknowledged",
+        "message 1 waits for its next try, due 1998-07-09T16:00:00.000Z",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -174,14 +174,16 @@ def test_bad_options_are_one_clear_line_and_nothing_is_stored(
 
 def test_what_was_stored_before_the_file_broke_is_said(cli: Cli, folder: Path, ledger: Ledger) -> None:
     """Whole chunks of good rows stay; the file may be mended and imported again."""
-    good = "id,rating\n" + "".join(f"r{number},5\n" for number in range(20_500))
+    good = "id,rating\nr0,9\n" + "".join(f"r{number},5\n" for number in range(20_500))
     (folder / "r.csv").write_bytes(good.encode("utf-16") + b"\n")  # half a character at the end
 
     result = cli("feedback", "import", "r.csv", "--encoding", "utf-16")
 
     ((stored,),) = ledger.rows("SELECT count(*) FROM feedback")
-    said, error = result.said
+    refused, hint, said, error = result.said
     assert (result.code, result.out) == (65, "")
+    assert refused == "r.csv:2: rating must be a whole number from 1 to 5, got '9'"
+    assert hint == "use --rejects FILE to keep the refused rows"
     assert error == "feedback-app: r.csv is not utf-16: truncated data; give --encoding"
     count = int(said.removeprefix("r.csv: at least ").partition(" ")[0].replace(",", ""))
     assert 10_000 < count <= stored == 20_000

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from feedback_app.store import message_queries
 from feedback_app.store.outbox import Attempt
 from tests.making import NOW, incoming, message
 
@@ -190,6 +192,17 @@ def test_more_than_a_page_is_retried_too(cli: Cli, ledger: Ledger) -> None:
 
     assert cli.ok("messages", "retry", "--all-dead", "--yes").out == "queued again: 2,500\n"
     assert ledger.rows("SELECT DISTINCT state FROM message") == [("queued",)]
+
+
+def test_one_that_dies_again_meanwhile_is_not_retried_for_ever(ledger: Ledger) -> None:
+    """The pieces go upwards, each behind the last one's end."""
+    ledger.enqueue(*(message(number) for number in range(4)))
+    ledger.write(lambda connection: connection.exec_driver_sql("UPDATE message SET state = 'dead'"))
+
+    numbers = ledger.write(partial(message_queries.retry_some, state="dead", after=2, limit=9, now=NOW))
+
+    assert numbers == [3, 4]
+    assert states(ledger) == ["dead", "dead", "queued", "queued"]
 
 
 def test_many_are_not_retried_by_a_slip(cli: Cli, outbox: Ledger) -> None:

@@ -6,13 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
+
+from feedback_app import Message, Notifier
 from feedback_app.plugins._mail_builder import MailBuilder
 from feedback_app.plugins._mail_headers import parse_mailbox
 from feedback_app.plugins._smtp_conversation import Limits, Server
 from feedback_app.plugins._smtp_pool import SmtpPool
 from feedback_app.plugins.email_notifier import EmailNotifier
-
-from feedback_app import Message, Notifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

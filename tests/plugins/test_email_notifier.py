@@ -8,14 +8,14 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
 import pytest
-from feedback_app.plugins import email_notifier
-from feedback_app.plugins._smtp_conversation import Limits
-from feedback_app.plugins.email_notifier import Settings
 from pydantic import SecretStr, ValidationError
 
 from feedback_app import (
     Customer,
 )
+from feedback_app.plugins import email_notifier
+from feedback_app.plugins._smtp_conversation import Limits
+from feedback_app.plugins.email_notifier import Settings
 from tests.plugins.mail_helpers import failure_of, message, notifier, opened
 from tests.plugins.scripted_smtp import ScriptedSmtpServer
 from tests.servers import RecordingSmtpServer

@@ -8,12 +8,12 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
-from feedback_app.plugins._mail_builder import MailBuilder, check
-from feedback_app.plugins._mail_headers import one_line, parse_mailbox, plain_address
 from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_app import Message, PermanentFailure
+from feedback_app.plugins._mail_builder import MailBuilder, check
+from feedback_app.plugins._mail_headers import one_line, parse_mailbox, plain_address
 
 NOW = 1_795_000_000.0  # 18 November 2026, 10:26:40 UTC
 BUILDER = MailBuilder(parse_mailbox("Café Müller <feedback@shop.example>"))

@@ -7,10 +7,10 @@ from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
 import pytest
-from feedback_app.plugins import email_notifier
-from feedback_app.plugins.email_notifier import Settings
 
 from feedback_app import ChannelDown
+from feedback_app.plugins import email_notifier
+from feedback_app.plugins.email_notifier import Settings
 from tests.plugins.mail_helpers import message, opened
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from feedback_app.plugins._redaction import presentable
 
 

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from feedback_app.plugins import sms_notifier
-from feedback_app.plugins.sms_notifier import Settings
 from pydantic import ValidationError
 
 from feedback_app import (
@@ -20,6 +18,8 @@ from feedback_app import (
     Message,
     PermanentFailure,
 )
+from feedback_app.plugins import sms_notifier
+from feedback_app.plugins.sms_notifier import Settings
 from tests.plugins.mail_helpers import opened
 from tests.plugins.sms_helpers import NUMBER, message
 

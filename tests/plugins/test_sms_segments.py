@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from feedback_app.plugins._sms_segments import Segments, segments
 from hypothesis import given
 from hypothesis import strategies as st
+
+from feedback_app.plugins._sms_segments import Segments, segments
 
 BASIC = "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ÄÖÑÜ§¿äöñüàazAZ"
 

@@ -8,11 +8,6 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from feedback_app.plugins._mail_builder import MailBuilder
-from feedback_app.plugins._mail_headers import parse_mailbox
-from feedback_app.plugins._smtp_conversation import Limits, Server
-from feedback_app.plugins._smtp_pool import SmtpPool
-from feedback_app.plugins.email_notifier import EmailNotifier
 
 from feedback_app import (
     ChannelDown,
@@ -20,6 +15,11 @@ from feedback_app import (
     PermanentFailure,
     TemporaryFailure,
 )
+from feedback_app.plugins._mail_builder import MailBuilder
+from feedback_app.plugins._mail_headers import parse_mailbox
+from feedback_app.plugins._smtp_conversation import Limits, Server
+from feedback_app.plugins._smtp_pool import SmtpPool
+from feedback_app.plugins.email_notifier import EmailNotifier
 from tests.plugins.mail_helpers import QUICK, failure_of, message, notifier, opened
 from tests.plugins.scripted_smtp import ScriptedSmtpServer
 from tests.servers import Act, RecordingSmtpServer, free_port

@@ -6,13 +6,13 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
+
+from feedback_app import ChannelDown, Notifier, PermanentFailure
 from feedback_app.plugins import email_notifier
 from feedback_app.plugins._smtp_conversation import Limits
 from feedback_app.plugins._smtp_pool import strict_context
 from feedback_app.plugins.email_notifier import Settings
-from pydantic import SecretStr
-
-from feedback_app import ChannelDown, Notifier, PermanentFailure
 from tests.plugins.mail_helpers import QUICK, failure_of, message, notifier, opened
 from tests.plugins.scripted_smtp import ScriptedSmtpServer
 from tests.servers import TLS_DATA, Act, RecordingSmtpServer, server_tls

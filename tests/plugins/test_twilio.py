@@ -8,9 +8,6 @@ import logging
 from datetime import UTC, datetime
 
 import pytest
-from feedback_app.plugins import sms_notifier
-from feedback_app.plugins._twilio import Account, Twilio, retry_after
-from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from pydantic import SecretStr
 
 from feedback_app import (
@@ -20,6 +17,9 @@ from feedback_app import (
     PermanentFailure,
     TemporaryFailure,
 )
+from feedback_app.plugins import sms_notifier
+from feedback_app.plugins._twilio import Account, Twilio, retry_after
+from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from tests.plugins.mail_helpers import opened
 from tests.plugins.sms_helpers import NUMBER, message
 from tests.servers import (

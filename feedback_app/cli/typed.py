@@ -1,4 +1,4 @@
-"""Numbers between the ledger and people: as they are typed, as they are shown."""
+"""What people type to name a row: numbers and names, refused where they cannot be one."""
 
 from __future__ import annotations
 
@@ -29,6 +29,24 @@ class RowNumber(click.ParamType[int]):
                 ctx,
             )
         return number
+
+
+class Name(click.ParamType[str]):
+    """A text that the ledger could hold; an argument may be any bytes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text, or refuse bytes that are none."""
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text[:40]!r} is not UTF-8", param, ctx)
+        return text
+
+
+NAME = Name()
 
 
 def number_in(text: str) -> int | None:
