@@ -69,7 +69,8 @@ def _plain_import(folder: Path) -> None:
         while batch := [row for _, row in zip(range(_BATCH), rows, strict=False)]:
             ledger.execute("BEGIN IMMEDIATE")
             ledger.executemany(
-                "INSERT OR IGNORE INTO feedback (id, customer, item, rating, comment) VALUES (?, ?, ?, ?, ?)", batch
+                "INSERT OR IGNORE INTO feedback (id, customer, item, rating, comment) VALUES (?, ?, ?, ?, ?)",
+                batch,
             )
             ledger.execute("COMMIT")
 
@@ -118,7 +119,9 @@ def _plain_drain(folder: Path) -> None:
         ledger.executemany(
             "INSERT INTO message (key, recipient, subject, text, state) VALUES (?, ?, ?, ?, 'sent')", messages
         )
-        ledger.executemany("UPDATE feedback SET state = 'processed' WHERE number = ?", [(row[0],) for row in batch])
+        ledger.executemany(
+            "UPDATE feedback SET state = 'processed' WHERE number = ?", [(row[0],) for row in batch]
+        )
         ledger.execute("COMMIT")
 
 

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 import csv
 import random
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CUSTOMERS = 10_000
 _WEIGHTS = (25, 25, 15, 15, 20)  # of 1 to 5 stars
-_WORDS = ["the", "box", "was", "late", "but", "colour", "and", "fit", "are", "just", "what", "we", "hoped", "for", "thank", "you", "again", "we", "will", "come", "back", "soon"]
+_WORDS = [
+    "the",
+    "box",
+    "was",
+    "late",
+    "but",
+    "colour",
+    "and",
+    "fit",
+    "are",
+    "just",
+    "what",
+    "we",
+    "hoped",
+    "for",
+    "thank",
+    "you",
+    "again",
+    "we",
+    "will",
+    "come",
+    "back",
+    "soon",
+]
 
 
 def write_files(folder: Path, ratings: int) -> tuple[Path, Path]:
@@ -19,7 +45,8 @@ def write_files(folder: Path, ratings: int) -> tuple[Path, Path]:
         writer = csv.writer(file)
         writer.writerow(("id", "name", "email", "preferred_channel"))
         writer.writerows(
-            (f"c{number}", f"Customer {number}", f"c{number}@example.com", "count") for number in range(CUSTOMERS)
+            (f"c{number}", f"Customer {number}", f"c{number}@example.com", "count")
+            for number in range(CUSTOMERS)
         )
     with rows.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

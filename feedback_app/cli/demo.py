@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
@@ -34,13 +35,13 @@ _LISTENER = Listener(rejected=lambda reject: click.echo(f"line {reject.line}: {r
 
 
 _ENDINGS = {
-    "low": "low ratings kept to follow up",
-    "thanked": "customers thanked",
-    "no_customer": "ratings without a customer: nobody to thank",
-    "unknown_customer": "ratings of customers that nobody told us of",
-    "no_channel": "customers whom no channel reaches",
-    "opted_out": "customers who opted out",
-    "history": "ratings taken in as history",
+    "low": "low, kept to follow up",
+    "thanked": "thanked",
+    "no_customer": "without a customer, nobody to thank",
+    "unknown_customer": "of a customer that nobody told us of",
+    "no_channel": "of a customer whom no channel reaches",
+    "opted_out": "of a customer who opted out",
+    "history": "taken in as history",
 }
 
 
@@ -94,7 +95,7 @@ async def _endings(settings: Settings) -> dict[str, int]:
 
 def _say_endings(endings: dict[str, int]) -> None:
     for ended, count in endings.items():
-        click.echo(f"  {count:>3} {_ENDINGS.get(ended, ended)}")
+        click.echo(f"  {count:>3}  {_ENDINGS[ended]}")
 
 
 def _say_messages(folder: Path) -> None:
@@ -117,12 +118,13 @@ def _indented(text: str) -> str:
 
 
 def _say_where(folder: Path) -> None:
-    command = f"feedback-app --config {folder / 'config.toml'}"
+    called = sys.argv[0] if sys.argv[0].endswith("feedback-app") else "feedback-app"
+    command = f"{called} --config {folder / 'config.toml'}"
     click.echo(
         "\nLook around:\n"
         f"  {command} low-ratings list\n"
         f"  {command} feedback explain 3\n"
         f"  {command} messages list\n"
         f"  {command} status\n"
-        f"and read {folder / 'config.toml'}. Start your own with `feedback-app init`."
+        f"and read {folder / 'config.toml'}. Start your own with `{called} init`."
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 from feedback_app.cli.low_ratings import case_data
 from feedback_app.cli.paging import pages, write_array
 from feedback_app.errors import CannotCreate, FeedbackAppError, StorageFailed
+from feedback_app.report.export import harmless
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 FileFormat: TypeAlias = Literal["csv", "json", "jsonl"]
 
-# A spreadsheet takes a text that begins so for a formula, the full-width forms too (OWASP, "CSV Injection").
-_DANGEROUS = tuple("=+-@\t\r\n\0＝＋－＠")
 _COLUMNS = (
     "id", "feedback_id", "rating", "item", "customer", "customer_name", "comment", "state", "owner", "given_at",
     "received_at", "stored_at", "acknowledged_at", "resolved_at", "source", "external_id", "notes", "analysis",
@@ -52,13 +51,6 @@ async def _write_csv(found: AsyncIterator[Sequence[Case]], out: TextIO, *, raw: 
             writer.writerow([data[name] if raw else harmless(data[name]) for name in _COLUMNS])
         count += len(page)
     return count
-
-
-def harmless(value: object) -> object:
-    """Return a cell that a spreadsheet shows and does not calculate: such a text gets an apostrophe before it."""
-    if isinstance(value, str) and (value.startswith(_DANGEROUS) or value.lstrip().startswith(_DANGEROUS)):
-        return f"'{value}"
-    return value
 
 
 @contextmanager

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from feedback_app.cli.context import Program
 
 _SAMPLE = files("feedback_app") / "sample"
-_DEMO_CONFIG = """# Written by `feedback-app demo`. Nothing leaves this folder: mails go to mail/, text messages to sms.jsonl.
+_DEMO_CONFIG = """# Written by `feedback-app demo`.
+# Nothing leaves this folder: mails go to mail/, text messages to sms.jsonl.
 
 [business]
 name = "Example Furniture"

@@ -93,6 +93,11 @@ def _change(against: str, change: Change | None) -> dict[str, object]:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_DANGEROUS):
+    return round(value, 6) if isinstance(value, float) else harmless(value)
+
+
+def harmless(value: object) -> object:
+    """Return a cell that a spreadsheet shows and does not calculate: such a text gets an apostrophe before it."""
+    if isinstance(value, str) and (value.startswith(_DANGEROUS) or value.lstrip().startswith(_DANGEROUS)):
         return f"'{value}"
-    return round(value, 6) if isinstance(value, float) else value
+    return value

@@ -7,7 +7,6 @@ import os
 import sqlite3
 import stat
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedback_app.errors import BadConfig, BadData, CannotCreate, NotPermitted
@@ -15,6 +14,8 @@ from feedback_app.store.engines import writing_engine
 from feedback_app.store.failures import explained
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Connection
 
 HEAD = "0001"  # the newest revision that this program knows

@@ -179,8 +179,17 @@ def release(connection: Connection, numbers: Collection[int], boot_id: str) -> N
     )
 
 
-# The condition of the partial index, word for word: SQLite does not conclude it from one state alone.
-_STUCK = "state IN ('sending', 'held', 'suppressed', 'dead')"
+# Both repeat the condition of the partial index: SQLite does not conclude it from one state alone.
+_HOLD = """UPDATE message
+   SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
+       maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),
+       error = 'the program ended while sending: it may have left'
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND may_leave_at IS NOT NULL
+   AND channel NOT IN (SELECT value FROM json_each(?))"""
+_REQUEUE = """UPDATE message
+   SET state = 'queued', lease_owner = NULL, lease_until = NULL, next_attempt_at = ?,
+       maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN channel IN (SELECT value FROM json_each(?)) THEN ? END)
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending'"""
 
 
 def recover(connection: Connection, resending: Collection[str], now: Milliseconds) -> tuple[int, int]:
@@ -190,21 +199,8 @@ def recover(connection: Connection, resending: Collection[str], now: Millisecond
     The caller holds the ledger's lock, so whoever was sending is gone.
     """
     names = json.dumps(list(resending))
-    held = connection.exec_driver_sql(
-        "UPDATE message SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,"
-        " maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),"
-        " error = 'the program ended while sending: it may have left'"
-        f" WHERE {_STUCK} AND state = 'sending' AND may_leave_at IS NOT NULL"
-        " AND channel NOT IN (SELECT value FROM json_each(?))",
-        (names,),
-    ).rowcount
-    queued = connection.exec_driver_sql(
-        "UPDATE message SET state = 'queued', lease_owner = NULL, lease_until = NULL, next_attempt_at = ?,"
-        " maybe_sent_at = COALESCE(maybe_sent_at,"
-        " CASE WHEN channel IN (SELECT value FROM json_each(?)) THEN ? END)"
-        f" WHERE {_STUCK} AND state = 'sending'",
-        (now, names, now),
-    ).rowcount
+    held = connection.exec_driver_sql(_HOLD, (names,)).rowcount
+    queued = connection.exec_driver_sql(_REQUEUE, (now, names, now)).rowcount
     return queued, held
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from feedback_app.cli.low_rating_export import harmless
+from feedback_app.report.export import harmless
 from tests.making import incoming
 
 if TYPE_CHECKING:

@@ -184,13 +184,14 @@ async def test_claiming_messages_uses_the_partial_index(store: Store) -> None:
 async def test_recovering_reads_only_what_is_stuck(store: Store) -> None:
     """A start does not read the whole history of messages."""
 
-    def plan(connection: Connection) -> str:
-        query = (
-            f"EXPLAIN QUERY PLAN UPDATE message SET error = '' WHERE {outbox._STUCK} AND state = 'sending'"
-        )
-        return "; ".join(row.detail for row in connection.exec_driver_sql(query))
+    def plans(connection: Connection) -> list[str]:
+        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._HOLD, ("[]",))
+        queue = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._REQUEUE, (NOW, "[]", NOW))
+        return ["; ".join(row.detail for row in found) for found in (hold, queue)]
 
-    assert "ix_message_stuck" in await store.write(plan)
+    for plan in await store.write(plans):
+        assert "ix_message_stuck" in plan
+        assert "SCAN message" not in plan
 
 
 def test_a_feedback_shows_no_more_than_it_must() -> None:
