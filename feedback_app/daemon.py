@@ -16,8 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from feedback_app import assembly
+from feedback_app.chores import Chores
 from feedback_app.clock import Clock, now_ms
-from feedback_app.concurrency import Cron, Every, LoopWatch, Stall, Ticker
+from feedback_app.concurrency import LoopWatch, Stall
 from feedback_app.errors import FeedbackAppError, Unavailable
 from feedback_app.intake.submission import Submissions
 from feedback_app.processing import Processor
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from feedback_app.settings import Settings
 
 log = logging.getLogger(__name__)
-
-_HEARTBEAT = 10.0  # seconds
-_REPORT_RETRY = 30.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,8 +82,7 @@ class Daemon:
         """Let `run` finish what is in flight and return. Thread-safe, idempotent, allowed before `run`."""
         self._stop.set()
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed already
-                self._loop.call_soon_threadsafe(self._stopping.set)
+            self._from_thread(self._stopping.set)
 
     async def run(self, *, drain: bool = False) -> RunFigures:
         """Run until `stop`; with `drain`, until nothing is due and nothing is in flight.
@@ -156,12 +153,12 @@ class Daemon:
         ]
         wake = partial(_wake, conveyors)
         reporter = Reporter(store, self._settings, clock=self._moment)
-        tickers = self._tickers(store, reporter, wake)
+        chores = Chores(store, self._settings, wake=wake, fail=self._fail, stopping=self._stopping)
+        tickers = chores.tickers(reporter, self._dispatchers, boot_id=self._boot_id, clock=self._clock)
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(one.run(), name=one.name) for one in conveyors]
-            for number, ticker in enumerate(tickers):
-                tasks.create_task(ticker.run(), name=f"ticker-{number}")
-            self._submissions.open(store, processor.conveyor.wake)
+            tasks.create_task(chores.run(tickers), name="chores")
+            self._submissions.open(store, partial(self._from_thread, processor.conveyor.wake))
             store.watch(wake)
             for name in self._settings.reports:
                 await reporter.make_due(name)  # what fell due while nobody ran
@@ -170,9 +167,8 @@ class Daemon:
             log.info("ready", extra={"pid": os.getpid(), "ledger": str(store.path)})
             await self._until_done(conveyors, drain=drain)
             log.info("stopping", extra={"in_flight": sum(one.in_flight for one in conveyors)})
+            self._stopping.set()
             self._submissions.close(Unavailable("the daemon is stopping"))
-            for ticker in tickers:
-                ticker.stop()
             await _end(conveyors, working, self._settings.daemon.grace)
 
     async def _until_done(self, conveyors: Sequence[Conveyor[Any, Any]], *, drain: bool) -> None:
@@ -185,51 +181,15 @@ class Daemon:
             for one in waiting:
                 one.cancel()
 
+    def _from_thread(self, call: Callable[[], None]) -> None:
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(call)
+
     def _committed(self, ratings: int) -> None:
         self._processed += ratings
         for one in self._dispatchers:
             one.conveyor.wake()
-
-    def _tickers(self, store: Store, reporter: Reporter, wake: Callable[[], None]) -> list[Ticker]:
-        reports = [
-            Ticker(
-                Cron(f"{one.time_of_day.minute} {one.time_of_day.hour} * * *", one.timezone),
-                self._make_report,
-                name=f"report-{name}",
-                reporter=reporter,
-                report=name,
-                wake=wake,
-            )
-            for name, one in self._settings.reports.items()
-        ]
-        poll = _Poll(store, wake, failed=self._fail)
-        return [
-            *reports,
-            Ticker(Every(seconds=self._settings.intake.poll_interval), poll, name="poll"),
-            Ticker(Every(seconds=_HEARTBEAT), self._heartbeat, name="heartbeat", store=store),
-        ]
-
-    async def _make_report(self, reporter: Reporter, report: str, wake: Callable[[], None]) -> None:
-        """Make what is due; a failure is tried again soon, for the next tick is a day away."""
-        while not self._stopping.is_set():
-            try:
-                made = await reporter.make_due(report)
-            except FeedbackAppError as error:
-                log.error("report not made, trying again", extra={"report": report, "reason": str(error)})  # noqa: TRY400
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), _REPORT_RETRY)
-            else:
-                if made:
-                    wake()
-                return
-
-    async def _heartbeat(self, store: Store) -> None:
-        down = {
-            one.channel: {"down_since": one.health.down_since, "reason": one.health.reason}
-            for one in self._dispatchers
-            if one.health.down
-        }
-        await store.write(partial(daemons.heartbeat, boot_id=self._boot_id, channels=down, now=self._clock()))
 
     def _fail(self, failure: FeedbackAppError) -> None:
         self._failure = failure
@@ -237,26 +197,6 @@ class Daemon:
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)
-
-
-class _Poll:
-    """Looks whether the ledger changed or failed; the doorbell is faster, this is what it may miss."""
-
-    def __init__(
-        self, store: Store, wake: Callable[[], None], failed: Callable[[FeedbackAppError], None]
-    ) -> None:
-        self._store = store
-        self._wake = wake
-        self._failed = failed
-        self._seen = store.version()
-
-    def __call__(self) -> None:
-        if self._store.failed is not None:
-            self._failed(self._store.failed)
-        version = self._store.version()
-        if version != self._seen:
-            self._seen = version
-            self._wake()
 
 
 async def _warn_of_unserved(store: Store, host: PluginHost) -> None:

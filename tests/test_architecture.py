@@ -19,7 +19,7 @@ LAYERS = (
     {"hookspecs", "pipeline"},
     {"store"},
     {"intake", "delivery", "report"},
-    {"plugin_host", "processing", "signals"},
+    {"plugin_host", "processing", "chores", "signals"},
     {"assembly"},
     {"daemon"},
     {"cli"},
