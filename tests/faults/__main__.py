@@ -1,0 +1,85 @@
+"""`python -m tests.faults [SUITE …] [--seeds N] [--json FILE]`: runs the fault suites and prints their figures.
+
+A run that was stopped goes on where it was: what is done stands in the state file (`--state`), which a finished run
+removes. The exit code is 1 when a promise was broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.faults import kill
+
+Figures = dict[str, Any]
+SUITES: dict[str, tuple[Callable[[int, int], Any], int, str]] = {
+    "kill": (kill.run, 2000, "SIGKILL at random times under load"),
+    "term": (partial(kill.run, which=signal.SIGTERM), 200, "SIGTERM at random times under load"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for and return the exit code."""
+    options = _options(arguments)
+    state: dict[str, Figures] = json.loads(options.state.read_text()) if options.state.exists() else {}
+    for name in options.suites or SUITES:
+        work, seeds, title = SUITES[name]
+        wanted = options.seeds or seeds
+        figures = state.setdefault(name, {"cases": 0, "broken": []})
+        while figures["cases"] < wanted:
+            cases = min(kill.CYCLES, wanted - figures["cases"])
+            _add(figures, asdict(work(options.first_seed + figures["cases"], cases)))
+            figures["cases"] += cases
+            options.state.write_text(json.dumps(state))
+        _show(name, title, figures)
+    options.state.unlink(missing_ok=True)
+    if options.json:
+        options.json.write_text(json.dumps(state, indent=2) + "\n")
+    return 1 if any(figures["broken"] for figures in state.values()) else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; default: all")
+    parser.add_argument(
+        "--seeds", type=int, help="cases of each suite; default: as promised in docs/guarantees.md"
+    )
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--state", type=Path, default=Path("faults-state.json"), metavar="FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.suites if name not in SUITES]:
+        parser.error(f"no suite {unknown[0]!r}; there are: {', '.join(SUITES)}")
+    return options
+
+
+def _add(total: Figures, more: Figures) -> None:
+    """Add counts and lists, keep the greatest of what begins with most_ or slowest_."""
+    for key, value in more.items():
+        if key not in total:
+            total[key] = value
+        elif key.startswith(("most_", "slowest_")):
+            total[key] = max(total[key], value)
+        else:
+            total[key] += value
+
+
+def _show(name: str, title: str, figures: Figures) -> None:
+    print(f"{name}: {title}")
+    for key, value in figures.items():
+        if key != "broken":
+            shown = f"{value:.2f}" if isinstance(value, float) else f"{value:,}"
+            print(f"  {key.replace('_', ' '):<16}{shown}")
+    for line in figures["broken"]:
+        print(f"  BROKEN: {line}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

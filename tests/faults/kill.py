@@ -1,0 +1,167 @@
+"""Signals at random times under load, on one ledger for many cycles; then everything settles and is judged.
+
+SIGKILL: nothing acknowledged is lost, doubles only of messages in flight. SIGTERM: no doubles at all, and the exit
+code is 0 within the grace time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.oracle import judge
+from tests.faults.sinks import Sinks
+
+RATE = 120.0  # ratings a second that the feeder tries
+CYCLES = 20  # kills on one ledger before it is judged
+_READY_LIMIT = 30.0
+_SETTLE_LIMIT = 120.0
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What the kill loop found, summed over its ledgers."""
+
+    kills: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0
+    maybe_sent: int = 0
+    held: int = 0
+    in_flight: int = 0  # messages being sent at the kills, summed: the bound of the doubles
+    most_in_flight: int = 0
+    slowest_resume: float = 0.0  # seconds from a start until it is ready, own work freed
+    slowest_stop: float = 0.0  # seconds from SIGTERM to the exit
+    broken: list[str] = field(default_factory=list)
+
+
+def config_text(sinks: Sinks) -> str:
+    """Return the configuration of the program under test."""
+    return f"""
+[delivery]
+workers = 4
+backoff_initial = "100ms"
+backoff_maximum = "1s"
+
+[plugins.email_notifier]
+transport = "smtp"
+host = "127.0.0.1"
+port = {sinks.smtp_port}
+tls = "none"
+sender = "shop@example.com"
+
+[plugins.sms_notifier]
+gateway = "twilio"
+url = "http://127.0.0.1:{sinks.http_port}/2010-04-01"
+sender = "+12025550000"
+account_sid = "AC{"0" * 32}"
+auth_token = "canary-token"
+"""
+
+
+async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figures: Figures) -> None:
+    """Signal `cycles` times on a new ledger, settle, judge, add up."""
+    chance = random.Random(first_seed)
+    with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
+        folder = Path(name)
+        async with Sinks(delay=0.01) as sinks:
+            (folder / "config.toml").write_text(config_text(sinks))
+            for seed in range(first_seed, first_seed + cycles):
+                await _cycle(folder, seed, chance, which, figures)
+            await _settle(folder)
+            verdict = judge(folder / "feedback.db", folder / "acknowledged.log", sinks.mails, sinks.texts)
+    figures.acknowledged += verdict.acknowledged
+    figures.lost += verdict.lost
+    figures.doubled += verdict.doubled
+    figures.maybe_sent += verdict.maybe_sent
+    figures.held += verdict.held
+    figures.broken += [f"seeds {first_seed} to {first_seed + cycles - 1}: {line}" for line in verdict.broken]
+    if figures.doubled > figures.in_flight:
+        figures.broken.append(f"G3: {figures.doubled} doubles, more than the {figures.in_flight} in flight")
+
+
+async def _cycle(
+    folder: Path, seed: int, chance: random.Random, which: signal.Signals, figures: Figures
+) -> None:
+    begun = time.perf_counter()
+    daemon = await _program(folder, "run")
+    await asyncio.wait_for(_until_ready(daemon), _READY_LIMIT)
+    figures.slowest_resume = max(figures.slowest_resume, time.perf_counter() - begun)
+    feeder = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.faults.feeder",
+        str(folder / "feedback.db"), str(folder / "acknowledged.log"), str(seed), str(RATE),
+    )  # fmt: skip
+    await asyncio.sleep(chance.uniform(0.3, 1.2))  # the moment of the kill is the random part
+    daemon.send_signal(which)
+    signalled = time.perf_counter()
+    if chance.random() < 0.5:
+        await asyncio.sleep(chance.uniform(0, 0.1))
+    feeder.kill()
+    await feeder.wait()
+    _, said = await daemon.communicate()
+    if which is signal.SIGTERM:
+        figures.slowest_stop = max(figures.slowest_stop, time.perf_counter() - signalled)
+        if daemon.returncode:
+            figures.broken.append(
+                f"seed {seed}: SIGTERM ended with {daemon.returncode}: {said.decode()[-300:]}"
+            )
+    figures.kills += 1
+    in_flight = _in_flight(folder / "feedback.db")
+    figures.in_flight += in_flight
+    figures.most_in_flight = max(figures.most_in_flight, in_flight)
+
+
+async def _program(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "feedback_app", "--config", str(folder / "config.toml"), *arguments,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def _until_ready(daemon: asyncio.subprocess.Process) -> None:
+    assert daemon.stderr is not None
+    said = b""
+    while line := await daemon.stderr.readline():
+        said += line
+        if b'"ready"' in line:
+            return
+    raise RuntimeError(said.decode())
+
+
+def _in_flight(ledger: Path) -> int:
+    base = sqlite3.connect(ledger)
+    try:
+        count: int = base.execute("SELECT count(*) FROM message WHERE state = 'sending'").fetchone()[0]
+    finally:
+        base.close()
+    return count
+
+
+async def _settle(folder: Path) -> None:
+    """Drain until nothing is queued any more; back-offs are short here."""
+    deadline = time.monotonic() + _SETTLE_LIMIT
+    while time.monotonic() < deadline:
+        program = await _program(folder, "run", "--drain")
+        _, said = await program.communicate()
+        if program.returncode:
+            raise RuntimeError(said.decode())
+        base = sqlite3.connect(folder / "feedback.db")
+        left = base.execute("SELECT count(*) FROM message WHERE state IN ('queued', 'sending')").fetchone()[0]
+        base.close()
+        if not left:
+            return
+    raise TimeoutError("messages are still queued")
+
+
+def run(first_seed: int, seeds: int, which: signal.Signals = signal.SIGKILL) -> Figures:
+    """Signal `seeds` times, on one ledger, and return the figures."""
+    figures = Figures()
+    asyncio.run(run_ledger(first_seed, seeds, which, figures))
+    return figures

@@ -1,0 +1,89 @@
+"""What must be true after things have settled: the feeder's log, the ledger and the sinks as sets.
+
+G1 nothing acknowledged is lost; G2 each rating took effect once; G3 each message left at least once, doubles only
+where the ledger says `maybe_sent`; G5 everything ended in a state that is an end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_LOW = 3
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """Figures of one settled ledger; `broken` says in words which promise does not hold."""
+
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0  # copies beyond the first
+    maybe_sent: int = 0  # messages of which the ledger says that a copy may have left unseen
+    held: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+def judge(ledger: Path, log: Path, mails: Counter[str], texts: Counter[str]) -> Verdict:
+    """Compare the three; `log` is the feeder's."""
+    acknowledged = dict(line.split() for line in log.read_text().splitlines() if line.count(" ") == 1)
+    base = sqlite3.connect(ledger)
+    base.row_factory = sqlite3.Row
+    try:
+        verdict = Verdict(acknowledged=len(acknowledged))
+        _integrity(base, verdict)
+        _ratings(base, acknowledged, verdict)
+        _messages(base, mails, texts, verdict)
+        return verdict
+    finally:
+        base.close()
+
+
+def _integrity(base: sqlite3.Connection, verdict: Verdict) -> None:
+    said = base.execute("PRAGMA integrity_check").fetchone()[0]
+    if said != "ok":
+        verdict.broken.append(f"integrity_check: {said}")
+
+
+def _ratings(base: sqlite3.Connection, acknowledged: dict[str, str], verdict: Verdict) -> None:
+    stored = {row["external_id"]: row for row in base.execute("SELECT * FROM feedback")}
+    lost = acknowledged.keys() - stored.keys()
+    verdict.lost = len(lost)
+    if lost:
+        verdict.broken.append(f"G1: lost {sorted(lost)[:3]}")
+    changed = [
+        key for key, stars in acknowledged.items() if key in stored and stored[key]["rating"] != float(stars)
+    ]
+    if changed:
+        verdict.broken.append(f"G1: changed {changed[:3]}")
+    if undone := [row["external_id"] for row in stored.values() if row["state"] != "processed"]:
+        verdict.broken.append(f"G5: not processed {undone[:3]}")
+    low = {row["feedback_id"] for row in base.execute("SELECT feedback_id FROM low_rating")}
+    if low != {row["id"] for row in stored.values() if row["rating"] < _LOW}:
+        verdict.broken.append("G2: the low ratings are not those below 3")
+    wanted = {row["id"] for row in stored.values() if row["rating"] >= _LOW}
+    thanked = [row["feedback_id"] for row in base.execute("SELECT feedback_id FROM message")]
+    if Counter(thanked) != Counter(wanted):
+        verdict.broken.append("G2: not exactly one message for each rating from 3 on")
+
+
+def _messages(base: sqlite3.Connection, mails: Counter[str], texts: Counter[str], verdict: Verdict) -> None:
+    left = {key.rpartition("@")[0]: count for key, count in mails.items()}
+    for row in base.execute("SELECT * FROM message"):
+        copies = left.pop(row["message_id"], 0) if row["channel"] == "email" else texts[row["recipient"]]
+        verdict.maybe_sent += row["maybe_sent_at"] is not None
+        verdict.held += row["state"] == "held"
+        verdict.doubled += max(0, copies - 1)
+        name = f"{row['channel']} message {row['id']}"
+        if row["state"] not in ("sent", "held"):
+            verdict.broken.append(f"G5: {name} ended as {row['state']}: {row['error']}")
+        if row["state"] == "sent" and not copies:
+            verdict.broken.append(f"G3: {name} is sent and never left")
+        if copies > 1 and (row["maybe_sent_at"] is None or row["channel"] == "sms"):
+            verdict.broken.append(f"G3: {name} left {copies} times, unmarked or held against")
+        if row["state"] == "held" and (row["channel"] != "sms" or row["maybe_sent_at"] is None):
+            verdict.broken.append(f"G3: {name} is held without cause")
+    if left:
+        verdict.broken.append(f"G2: mails of no message: {list(left)[:3]}")

@@ -1,0 +1,74 @@
+"""Where the messages go: a mail server and an SMS gateway that note everything they take responsibility for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+_MESSAGE_ID = re.compile(rb"^Message-ID: <([^>]+)>", re.MULTILINE | re.IGNORECASE)
+
+
+class Sinks:
+    """`mails` counts Message-IDs, `texts` counts recipients of SMS; both as accepted, before the answer is sent."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self.mails: Counter[str] = Counter()
+        self.texts: Counter[str] = Counter()
+        self._delay = delay  # seconds before each answer, so that kills find messages in flight
+        self._servers: list[asyncio.Server] = []
+
+    async def __aenter__(self) -> Self:
+        for talk in (self._smtp, self._http):
+            self._servers.append(await asyncio.start_server(talk, "127.0.0.1", 0))
+        self.smtp_port, self.http_port = (server.sockets[0].getsockname()[1] for server in self._servers)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            server.close()
+
+    async def _smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(b"220 sink\r\n")
+            while line := await reader.readline():
+                verb = line[:4].upper()
+                if verb == b"DATA":
+                    writer.write(b"354 go on\r\n")
+                    mail = await reader.readuntil(b"\r\n.\r\n")
+                    found = _MESSAGE_ID.search(mail)
+                    self.mails[found.group(1).decode() if found else "?"] += 1
+                    await asyncio.sleep(self._delay)
+                    writer.write(b"250 taken\r\n")
+                elif verb == b"QUIT":
+                    writer.write(b"221 bye\r\n")
+                    break
+                else:
+                    writer.write(b"250 ok\r\n")
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client was killed
+        finally:
+            writer.close()
+
+    async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from urllib.parse import parse_qs
+
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))  # type: ignore[union-attr]
+                form = parse_qs((await reader.readexactly(length)).decode())
+                self.texts[form["To"][0]] += 1
+                await asyncio.sleep(self._delay)
+                body = b'{"sid": "SM%032x", "status": "queued"}' % sum(self.texts.values())
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n")
+                writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()

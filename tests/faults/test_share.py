@@ -1,0 +1,22 @@
+"""A seeded share of the fault suites; the whole is `python -m tests.faults`."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.faults import kill
+
+
+@pytest.mark.parametrize(("which", "first_seed"), [(signal.SIGKILL, 41), (signal.SIGTERM, 42)])
+def test_signals_under_load_lose_nothing(which: signal.Signals, first_seed: int) -> None:
+    """Five signals on one ledger: G1 to G5 as set equations; by SIGTERM nothing is doubled either."""
+    figures = kill.run(first_seed, 5, which)
+    assert figures.broken == []
+    assert figures.lost == 0
+    assert figures.acknowledged > 0
+    assert figures.doubled <= figures.in_flight
+    if which is signal.SIGTERM:
+        assert figures.doubled == figures.maybe_sent == 0
+        assert figures.slowest_stop < 27
