@@ -14,14 +14,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tests.faults import kill
+from tests.faults import kill, power
 
 Figures = dict[str, Any]
-SUITES: dict[str, tuple[Callable[[int, int], Any], int, str]] = {
-    "kill": (kill.run, 2000, "SIGKILL at random times under load"),
-    "term": (partial(kill.run, which=signal.SIGTERM), 200, "SIGTERM at random times under load"),
+
+
+class Suite(NamedTuple):
+    """One kind of fault."""
+
+    title: str
+    run: Callable[[int, int], Any]  # (first seed, cases) → a dataclass of figures
+    cases: int  # that the promise is made for
+    chunk: int  # cases between two notes of the state
+
+
+SUITES = {
+    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20),
+    "term": Suite("SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20),
+    "power": Suite("power cuts at random moments", power.run, 10_000, 500),
 }
 
 
@@ -30,15 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     state: dict[str, Figures] = json.loads(options.state.read_text()) if options.state.exists() else {}
     for name in options.suites or SUITES:
-        work, seeds, title = SUITES[name]
-        wanted = options.seeds or seeds
+        suite = SUITES[name]
+        wanted = options.seeds or suite.cases
         figures = state.setdefault(name, {"cases": 0, "broken": []})
         while figures["cases"] < wanted:
-            cases = min(kill.CYCLES, wanted - figures["cases"])
-            _add(figures, asdict(work(options.first_seed + figures["cases"], cases)))
+            cases = min(suite.chunk, wanted - figures["cases"])
+            _add(figures, asdict(suite.run(options.first_seed + figures["cases"], cases)))
             figures["cases"] += cases
             options.state.write_text(json.dumps(state))
-        _show(name, title, figures)
+        _show(name, suite.title, figures)
     options.state.unlink(missing_ok=True)
     if options.json:
         options.json.write_text(json.dumps(state, indent=2) + "\n")

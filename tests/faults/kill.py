@@ -20,7 +20,6 @@ from tests.faults.oracle import judge
 from tests.faults.sinks import Sinks
 
 RATE = 120.0  # ratings a second that the feeder tries
-CYCLES = 20  # kills on one ledger before it is judged
 _READY_LIMIT = 30.0
 _SETTLE_LIMIT = 120.0
 
