@@ -17,7 +17,7 @@ from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
 from feedback_app.report.render import Renderer
 from feedback_app.settings.schema import TemplatesSettings
-from feedback_app.store import outbox, place
+from feedback_app.store import migrate, outbox, place
 
 if TYPE_CHECKING:
     import contextlib
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OPEN_LIMIT = 30.0  # seconds that all channels together have to get ready
+_CLOSE_LIMIT = 10.0  # seconds that one has to let go
 
 
 def scale_of(settings: Settings) -> Scale:
@@ -61,9 +62,24 @@ def examine(settings: Settings) -> tuple[list[str], list[str]]:
     problems = [
         *_refusal_of(host.check_all),
         *_unfit(settings, host),
-        *place.problems(settings.store_path),
+        *migrate.problems(settings.store_path),
     ]
-    return problems, [*settings.warnings, *host.warnings]
+    warnings = [
+        *settings.warnings,
+        *host.warnings,
+        *_unserved_defaults(settings, host),
+        *composer_of(settings).strays(host.notifiers),
+        *place.warnings(settings.store_path),
+    ]
+    return problems, warnings
+
+
+def _unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
+    if ("pipeline", "default_channels") in settings.origins:
+        where = written_at(settings, "pipeline", "default_channels")
+        for channel in settings.pipeline.default_channels:
+            if channel not in host.notifiers:
+                yield f"{where}: {_unserved(channel, host)}"
 
 
 def _unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
@@ -71,14 +87,17 @@ def _unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
     folder = settings.templates_directory
     is_meant = settings.templates.directory != TemplatesSettings().directory
     if not folder.is_dir() and (is_meant or folder.exists()):
-        yield f"{written_at(settings, 'templates', 'directory')}: there is no folder {folder}"
+        what = f"{folder} is not a folder" if folder.exists() else f"there is no folder {folder}"
+        yield f"{written_at(settings, 'templates', 'directory')}: {what}"
     yield from _refusal_of(partial(composer_of(settings).check, host.notifiers))
     yield from _refusal_of(Renderer(folder).check)
     for name, report in settings.reports.items():
         if report.to and report.channel not in host.notifiers:
-            there_are = ", ".join(host.notifiers) or "none"
-            where = written_at(settings, "reports", name, "channel")
-            yield f"{where}: no plugin serves the channel '{report.channel}'; there are: {there_are}"
+            yield f"{written_at(settings, 'reports', name, 'channel')}: {_unserved(report.channel, host)}"
+
+
+def _unserved(channel: str, host: PluginHost) -> str:
+    return f"no plugin serves the channel '{channel}'; there are: {', '.join(host.notifiers) or 'none'}"
 
 
 def _refusal_of(check: Callable[[], None]) -> tuple[str, ...]:
@@ -155,7 +174,7 @@ async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> 
     async def open_one(name: str, notifier: Notifier) -> None:
         try:
             await notifier.open()
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the barrier names it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the barrier names the plugin
             barrier.fail(name, error)
         else:
             barrier.arrive(name)
@@ -177,8 +196,9 @@ async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> 
 
 async def _close(plugin: str, notifier: Notifier) -> None:
     try:
-        await notifier.close()
-    except Exception as error:  # noqa: BLE001 - the others are still to be closed
+        async with asyncio.timeout(_CLOSE_LIMIT):
+            await notifier.close()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the others are still to be closed
         log.warning("plugin did not close", extra={"plugin": plugin, "fault": type(error).__name__})
 
 

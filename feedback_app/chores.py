@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from feedback_app.concurrency import Cron, Every, Ticker
-from feedback_app.errors import FeedbackAppError
+from feedback_app.errors import Busy, FeedbackAppError
 from feedback_app.store import daemons
 
 if TYPE_CHECKING:
@@ -102,4 +102,7 @@ class Chores:
             for one in dispatchers
             if one.health.down
         }
-        await self._store.write(partial(daemons.heartbeat, boot_id=boot_id, channels=down, now=clock()))
+        try:
+            await self._store.write(partial(daemons.heartbeat, boot_id=boot_id, channels=down, now=clock()))
+        except Busy as error:
+            log.warning("waiting for the ledger", extra={"reason": str(error)})

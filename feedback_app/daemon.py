@@ -19,7 +19,7 @@ from feedback_app import assembly
 from feedback_app.chores import Chores
 from feedback_app.clock import Clock, now_ms
 from feedback_app.concurrency import LoopWatch, Stall
-from feedback_app.errors import FeedbackAppError, Unavailable
+from feedback_app.errors import Busy, FeedbackAppError, Unavailable
 from feedback_app.intake.submission import Submissions
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
@@ -117,6 +117,8 @@ class Daemon:
         for plugin in host.broken:
             log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})
         store = await stack.enter_async_context(Store(settings.store_path, "daemon"))
+        # Before the ledger closes, whatever ends the run: a rating handed over later is refused, not lost.
+        stack.callback(self._submissions.close, Unavailable("the daemon is stopping"))
         await assembly.open_notifiers(stack, host)
         pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
         await assembly.recover(store, host, self._clock())
@@ -143,8 +145,12 @@ class Daemon:
         stack.push_async_callback(self._sign_off, store)
 
     async def _sign_off(self, store: Store) -> None:
-        if store.failed is None:
+        if store.failed is not None:
+            return
+        try:
             await store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))
+        except Busy as error:
+            log.warning("the end is not noted in the ledger", extra={"reason": str(error)})
 
     async def _serve(self, store: Store, processor: Processor, *, drain: bool) -> None:
         conveyors: list[Conveyor[Any, Any]] = [

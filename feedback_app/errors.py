@@ -105,6 +105,14 @@ class OutcomeUnknown(DeliveryError):
     """The message may have left: the connection broke after the last byte was written."""
 
 
+_LONGEST_SAID = 2_000  # characters
+
+
+def storable(said: object) -> str:
+    """Return what a plugin or a far side said as text that the ledger can hold, cut to a sensible length."""
+    return str(said)[:_LONGEST_SAID].encode("utf-8", "backslashreplace").decode()
+
+
 def fault_site(error: BaseException) -> str:
     """Say where an unexpected error was raised, without its text, which may hold personal data."""
     trace = error.__traceback__

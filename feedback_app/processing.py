@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.delivery.retry import Backoff
-from feedback_app.errors import Busy, fault_site
+from feedback_app.errors import Busy, FeedbackAppError, fault_site, storable
 from feedback_app.store import outcomes, ratings
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from feedback_app.pipeline import Pipeline
     from feedback_app.store.ratings import Claimed
     from feedback_app.store.store import Store
+    from feedback_app.store.writer import Unit
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Processor:
         self._clock = clock
         self._on_commit = on_commit
         self._last = 0  # the highest number claimed; ids grow in the order of commits, so none is passed over
+        self._retried: set[int] = set()  # numbers in hand; until the commit the ledger shows them as due
         self.conveyor: Conveyor[Claimed, Outcome] = Conveyor(
             "pipeline",
             claim=self._claim,
@@ -61,38 +63,55 @@ class Processor:
         if found:
             self._last = found[-1].feedback.number
             return Claim(found)
+        if self._retried:
+            return Claim(())  # their commit wakes the claimer
         now = self._clock()
         due = await self._store.read(ratings.next_retry)
         if due is None or due > now:
             return Claim((), None if due is None else (due - now) / 1000)
-        return Claim(await self._store.read(partial(ratings.claim_retries, now=now, limit=room)))
+        found = await self._store.read(partial(ratings.claim_retries, now=now, limit=room))
+        self._retried.update(one.feedback.number for one in found)
+        return Claim(found)
 
     async def _work_on(self, claimed: Claimed) -> Outcome:
         return await self._pipeline(claimed.feedback, claimed.customer)
 
     async def _commit(self, results: Sequence[JobResult[Claimed, Outcome]]) -> None:
-        done = [one.value for one in results if one.value is not None]
+        decided = [(one.job, one.value) for one in results if one.value is not None]
         failed = [
-            one for one in results if isinstance(one.error, Exception)
-        ]  # cancelled ones were never seen
+            (one.job, one.error)
+            for one in results
+            if one.error is not None and not isinstance(one.error, asyncio.CancelledError)  # as if never seen
+        ]
+        if decided:
+            failed += await self._keep(decided)
+        for claimed, error in failed:
+            await self._record_failure(claimed, error)
+        self._retried.difference_update(one.job.feedback.number for one in results)
+
+    async def _keep(self, decided: list[tuple[Claimed, Outcome]]) -> list[tuple[Claimed, BaseException]]:
+        """Make outcomes true together; one that the ledger cannot hold is found and returned with the reason."""
+        unit = partial(outcomes.commit, outcomes=[outcome for _, outcome in decided], now=self._clock())
+        try:
+            await self._write(unit)
+        except FeedbackAppError:
+            raise  # about the ledger, not about what a plugin made of one rating
+        except Exception as error:  # noqa: BLE001 - recorded as the rating's failure
+            if len(decided) == 1:
+                return [(decided[0][0], error)]
+            return [refused for one in decided for refused in await self._keep([one])]
+        self._on_commit(len(decided))
+        return []
+
+    async def _write(self, unit: Unit[None]) -> None:
         while True:
             try:
-                await self._write(done, failed)
-                break
+                return await self._store.write(unit)
             except Busy as error:
                 log.warning("waiting for the ledger", extra={"reason": str(error)})
                 await asyncio.sleep(_STORE_PAUSE)
-        if done:
-            self._on_commit(len(done))
 
-    async def _write(self, done: list[Outcome], failed: list[JobResult[Claimed, Outcome]]) -> None:
-        now = self._clock()
-        if done:
-            await self._store.write(partial(outcomes.commit, outcomes=done, now=now))
-        for one in failed:
-            await self._record_failure(one.job, one.error)
-
-    async def _record_failure(self, claimed: Claimed, error: BaseException | None) -> None:
+    async def _record_failure(self, claimed: Claimed, error: BaseException) -> None:
         attempt = claimed.failures + 1
         number = claimed.feedback.number
         retry_at = None
@@ -104,10 +123,8 @@ class Processor:
                 "feedback": number,
                 "attempt": attempt,
                 "dead": retry_at is None,
-                "fault": fault_site(error) if error is not None else None,
+                "fault": fault_site(error),
             },
         )
-        reason = f"{type(error).__name__}: {error}"
-        await self._store.write(
-            partial(ratings.record_failure, number=number, error=reason, retry_at=retry_at)
-        )
+        reason = storable(f"{type(error).__name__}: {error}")
+        await self._write(partial(ratings.record_failure, number=number, error=reason, retry_at=retry_at))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
 log = logging.getLogger(__name__)
 
@@ -20,26 +21,33 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextlib.contextmanager
 def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first signal, in the running event loop's thread; leave signals alone off the main thread."""
+    """Call `stop` at the first signal, in the running event loop's thread; leave signals alone off the main thread.
+
+    The handlers are the interpreter's and not the loop's, so that a second signal ends also a program whose loop is
+    held up by a plugin.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    heard: list[signal.Signals] = []
+    heard = False
 
-    def on_signal(which: signal.Signals) -> None:
-        if heard:
-            # What is in flight is in the ledger as such: the next start takes it up.
-            logging.shutdown()
-            os._exit(128 + which)
-        heard.append(which)
+    def on_first(which: signal.Signals) -> None:
         log.info("asked to stop; a second signal ends at once", extra={"signal": which.name})
         stop()
 
-    for which in _SIGNALS:
-        loop.add_signal_handler(which, on_signal, which)
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        if heard:
+            # What is in flight is in the ledger as such: the next start takes it up. Nothing is flushed, because
+            # whoever reads the log may be what holds us up.
+            os._exit(128 + number)
+        heard = True
+        loop.call_soon_threadsafe(on_first, signal.Signals(number))
+
+    before = {which: signal.signal(which, on_signal) for which in _SIGNALS}
     try:
         yield
     finally:
-        for which in _SIGNALS:
-            loop.remove_signal_handler(which)
+        for which, handler in before.items():
+            signal.signal(which, handler)

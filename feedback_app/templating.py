@@ -6,6 +6,7 @@ program's insides, and a cap on its output from filling the memory, which the sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 Render: TypeAlias = Callable[[Mapping[str, object]], str]
 
 SHIPPED = Path(__file__).parent / "templates"
+NOTHING = "nothing comes out of it; delete the file to get the shipped wording"
 
+_PACKAGES = re.compile(
+    r"'feedback_app\.[a-z_.]+\.(?=[A-Z]\w+ object')"
+)  # where a class of ours is, which nobody asks
 _MISTAKES = (  # what expressions in a template may raise, beside the library's own errors
     ArithmeticError,
     AttributeError,
@@ -63,6 +68,18 @@ class Templates:
         except (TemplateSyntaxError, UnicodeDecodeError, OSError) as error:
             raise BadConfig(_problem(error, f"template {name}")) from None
         return _renderer(template, self._longest)
+
+    def unreadable(self) -> list[str]:
+        """Return a line for what stands in the operator's folder under the name of a template and is no file.
+
+        The library would pass over it and take the shipped template.
+        """
+        return [f"template {one.name}: is not a file" for one in self.own_files() if not one.is_file()]
+
+    def own_files(self) -> list[Path]:
+        """Return what stands in the operator's folder under the name of a template."""
+        own = [folder for folder in self.folders if folder != SHIPPED and folder.is_dir()]
+        return sorted(one for folder in own for one in folder.iterdir() if one.suffix in (".html", ".txt"))
 
     def _make_environment(self) -> Environment:
         from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
@@ -149,5 +166,5 @@ def _problem(error: BaseException, where: str) -> str:
         case MemoryError():
             reason = "needs more memory than there is"
         case _:
-            reason = str(error)
+            reason = _PACKAGES.sub("'", str(error))
     return f"{where}: {' '.join(reason.split()).rstrip('.')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import os
 import sys
@@ -14,14 +15,13 @@ import click
 from feedback_app import __version__
 from feedback_app.cli.context import Program
 from feedback_app.cli.lazy import LazyGroup
-from feedback_app.errors import FeedbackAppError
+from feedback_app.errors import FeedbackAppError, NotPermitted, StorageFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "feedback-app"
 _BUG = 70
-_IO = 74
 
 _COMMANDS = {
     "init": ("feedback_app.cli.start:init", "Write a config.toml, plugins/ and templates/ to start from."),
@@ -44,7 +44,7 @@ _COMMANDS = {
 @click.option(
     "--config",
     "files",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # whether it can be read is said with all else about it
     multiple=True,
     metavar="FILE",
     help="Settings; may be given several times, later files win. Default: $FEEDBACK_APP_CONFIG, ./config.toml, …",
@@ -65,7 +65,8 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     try:
         result = cli.main(args=list(arguments), prog_name=NAME, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: whoever started us has closed it
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BaseException as error:
         if "--debug" in arguments and not isinstance(error, (click.exceptions.Exit, SystemExit)):
@@ -79,9 +80,7 @@ def _explain(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.ClickException():
-            _say(error.format_message())
-            if isinstance(error, click.UsageError) and error.ctx is not None:
-                click.echo(f"try `{error.ctx.command_path} --help`", err=True)
+            _say_usage(error)
             return error.exit_code
         case FeedbackAppError():
             for line in str(error).splitlines():
@@ -94,9 +93,9 @@ def _explain(error: BaseException) -> int:
             # Whoever read our output has seen enough; nothing more may be written, at exit neither.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
-        case OSError() if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+        case OSError() if error.filename or error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             _say(f"{error.filename or 'output'}: {error.strerror}")
-            return _IO
+            return NotPermitted.exit_code if isinstance(error, PermissionError) else StorageFailed.exit_code
         case _:
             _say(
                 f"a bug in the program: {type(error).__name__}: {error}; run again with --debug to see where"
@@ -104,6 +103,33 @@ def _explain(error: BaseException) -> int:
             return _BUG
 
 
+def _say_usage(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        _write(error.format_message())
+        return
+    _say(_no_command(error) if isinstance(error, click.exceptions.NoSuchCommand) else error.format_message())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        _write(f"try `{error.ctx.command_path} --help`")
+
+
+def _no_command(error: click.exceptions.NoSuchCommand) -> str:
+    """Name the nearest command, or else all there are."""
+    group, name = error.ctx and error.ctx.command, error.command_name
+    known = group.list_commands(error.ctx) if isinstance(group, click.Group) and error.ctx else []
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"no command {name!r}; " + (
+        f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    )
+
+
 def _say(line: str) -> None:
+    # A file's name may hold what moves a terminal's cursor.
+    visible = (
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in line
+    )
+    _write(f"{NAME}: {''.join(visible)}")
+
+
+def _write(text: str) -> None:
     with contextlib.suppress(OSError):
-        click.echo(f"{NAME}: {line}", err=True)
+        click.echo(text, err=True)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
+from feedback_app.errors import BadConfig
+
 if TYPE_CHECKING:
-    from feedback_app.settings import Settings
-
-
-class Root(Protocol):
-    """What the root command hands down."""
-
-    def settings(self) -> Settings:
-        """Load the settings; raises BadConfig."""
+    from feedback_app.cli.context import Program
 
 
 @click.group()
@@ -26,23 +21,33 @@ def config() -> None:
 
 @config.command()
 @click.pass_obj
-def check(root: Root) -> None:
-    """Say what is wrong with the configuration, all at once; nothing is started."""
-    settings = root.settings()
+def check(program: Program) -> None:
+    """Say what is wrong with settings, plugins, templates and the ledger's place, all at once."""
+    from feedback_app import assembly
+    from feedback_app.settings import read_settings
+
+    reading = read_settings(*program.files)
+    problems, settings = list(reading.problems), reading.settings
+    if settings is not None:
+        found, warnings = assembly.examine(settings)
+        problems += found
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
+    if problems:
+        raise BadConfig(*problems)
+    assert settings is not None
     for file in settings.files:
         click.echo(f"{_nearby(file)}: ok")
     if not settings.files:
         click.echo("no configuration file, the defaults hold: ok")
-    for warning in settings.warnings:
-        click.echo(f"warning: {warning}", err=True)
 
 
 @config.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of TOML.")
 @click.pass_obj
-def show(root: Root, *, as_json: bool) -> None:
+def show(program: Program, *, as_json: bool) -> None:
     """Print the configuration in force and where each value comes from; secrets are hidden."""
-    settings = root.settings()
+    settings = program.settings()
     if as_json:
         click.echo(json.dumps(settings.redacted(), indent=2, ensure_ascii=False))
         return

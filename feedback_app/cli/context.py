@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import sys
 from contextlib import AsyncExitStack
@@ -29,7 +30,7 @@ class Program:
 
     def __init__(self, files: Sequence[Path] = (), *, debug: bool = False) -> None:
         self.debug = debug
-        self._files = files
+        self.files = files
         self._settings: Settings | None = None
 
     def settings(self) -> Settings:
@@ -37,7 +38,7 @@ class Program:
         if self._settings is None:
             from feedback_app.settings import load_settings
 
-            self._settings = load_settings(*self._files)
+            self._settings = load_settings(*self.files)
             for warning in self._settings.warnings:
                 click.echo(f"warning: {warning}", err=True)
         return self._settings
@@ -145,5 +146,17 @@ def iso(moment: Milliseconds | None) -> str | None:
     )
 
 
+class RowCount(click.ParamType[int]):
+    """How many rows a list may have."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or refuse what is none."""
+        if not re.fullmatch(r"0*[1-9][0-9]{0,17}", str(value), re.ASCII):
+            self.fail(f"{str(value)[:40]!r} is not a whole number from 1 on", param, ctx)
+        return int(value)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
+limit_option = click.option("--limit", type=RowCount(), help="At most so many rows.")

@@ -64,10 +64,10 @@ def _left(connection: Connection) -> dict[str, Any]:
     channels = status.waiting(connection)["channels"].values()
     return {
         "low": counts["low_ratings"]["open"],
-        "retrying": counts["feedback"]["received"],
+        "received": counts["feedback"]["received"],
         "retry_at": ratings.next_retry(connection),
         "queued": counts["messages"]["queued"],
-        "next_attempt": max((one["next_attempt"] for one in channels), default=None),
+        "next_attempt": min((one["next_attempt"] for one in channels), default=None),
         "held": counts["messages"]["held"],
         "dead": counts["messages"]["dead"],
     }
@@ -79,11 +79,12 @@ def _say_drained(figures: RunFigures, left: dict[str, Any]) -> None:
     )
     click.echo(f"{_some(left['low'], 'low rating')} open: feedback-app low-ratings list")
     if left["queued"]:
-        click.echo(f"{_some(left['queued'], 'message')} waiting for later, until {iso(left['next_attempt'])}")
-    if left["retrying"]:
         click.echo(
-            f"{_some(left['retrying'], 'rating')} waiting for another try, from {iso(left['retry_at'])}"
+            f"{_some(left['queued'], 'message')} waiting for later, the next until {iso(left['next_attempt'])}"
         )
+    if left["received"]:
+        retry = f" for another try, the next until {iso(left['retry_at'])}" if left["retry_at"] else ""
+        click.echo(f"{_some(left['received'], 'rating')} waiting{retry}")
     if left["held"]:
         click.echo(
             f"{_some(left['held'], 'message')} held, may have left: feedback-app messages list --state held"

@@ -17,11 +17,11 @@ def group() -> None:
 @click.pass_obj
 def upgrade(program: Program) -> None:
     """Bring the ledger to the schema of this program, after a copy was put beside it."""
-    from feedback_app.store import migrate
+    from feedback_app.store import migrate, place
     from feedback_app.store.lock import LedgerLock
 
     path = program.settings().store_path
-    if not path.exists():
+    if not place.is_there(path):
         migrate.create(path)
         click.echo(f"{path}: created with schema {migrate.HEAD}")
         return
@@ -44,10 +44,10 @@ def upgrade(program: Program) -> None:
 @click.pass_obj
 def current(program: Program, *, as_json: bool) -> None:
     """Show the ledger's schema and the one that this program wants."""
-    from feedback_app.store import migrate
+    from feedback_app.store import migrate, place
 
     path = program.settings().store_path
-    if not path.exists():
+    if not place.is_there(path):
         raise NotFound(f"{path}: no ledger yet; the first command that needs one creates it")
     found = migrate.check(path)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -84,8 +85,9 @@ async def _import(settings: Settings, folder: Path, clock: Clock) -> tuple[Tally
 async def _report(settings: Settings, day: date) -> str:
     async with Store(settings.store_path) as store:
         reporter = Reporter(store, settings)
+        text = reporter.text([await reporter.build("daily", day)])
         await reporter.make("daily", day, "manual")
-        return reporter.text([await reporter.build("daily", day)])
+        return text
 
 
 async def _endings(settings: Settings) -> dict[str, int]:
@@ -99,18 +101,17 @@ def _say_endings(endings: dict[str, int]) -> None:
 
 
 def _say_messages(folder: Path) -> None:
-    mails = sorted((folder / "mail" / "new").glob("*"))
-    texts = (folder / "sms.jsonl").read_text(encoding="utf-8").splitlines()
-    click.echo(
-        f"\n{len(mails)} mails in {folder / 'mail'}, {len(texts)} text messages in {folder / 'sms.jsonl'}, such as:\n"
-    )
-    sms = json.loads(texts[0])
-    click.echo(f"  SMS to {sms['to']}: {shortened(sms['text'], 160)}")
-    for mail in mails:
-        parsed = message_from_bytes(mail.read_bytes(), policy=policy.default)
-        if "Ratings on" not in parsed["Subject"]:
-            click.echo(f"  Mail to {parsed['To']}: {parsed['Subject']}")
-            break
+    mails = sorted(file for part in ("new", "cur") for file in (folder / "mail" / part).glob("*"))
+    sms_file = folder / "sms.jsonl"
+    texts = sms_file.read_text(encoding="utf-8").splitlines() if sms_file.exists() else []
+    click.echo(f"\n{len(mails)} mails in {folder / 'mail'}, {len(texts)} text messages in {sms_file}, such as:\n")
+    for line in texts[:1]:
+        sms = json.loads(line)
+        click.echo(f"  SMS to {sms['to']}: {shortened(sms['text'], 160)}")
+    parsed = (message_from_bytes(mail.read_bytes(), policy=policy.default) for mail in mails)
+    thanks = next((mail for mail in parsed if "Ratings on" not in mail["Subject"]), None)
+    if thanks is not None:
+        click.echo(f"  Mail to {thanks['To']}: {thanks['Subject']}")
 
 
 def _indented(text: str) -> str:
@@ -119,7 +120,7 @@ def _indented(text: str) -> str:
 
 def _say_where(folder: Path) -> None:
     called = sys.argv[0] if sys.argv[0].endswith("feedback-app") else "feedback-app"
-    command = f"{called} --config {folder / 'config.toml'}"
+    command = f"{called} --config {shlex.quote(str(folder / 'config.toml'))}"
     click.echo(
         "\nLook around:\n"
         f"  {command} low-ratings list\n"

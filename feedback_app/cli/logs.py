@@ -19,13 +19,15 @@ def set_up_logging(*, debug: bool = False) -> None:
         _without_nothing,
     ]
     renderer = (
-        structlog.dev.ConsoleRenderer(pad_event_to=0)
+        structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
         if person
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if not person:
-        final.append(structlog.processors.dict_tracebacks)
+        # Without the values of variables, which are customers' names, addresses and words.
+        transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        final.append(structlog.processors.ExceptionRenderer(transform))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer])

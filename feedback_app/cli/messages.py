@@ -108,6 +108,7 @@ def _change_each(program: Program, messages: tuple[str, ...], unit: Unit, done: 
     Raises FeedbackAppError with a line for each that was not changed.
     """
     from feedback_app.clock import now_ms
+    from feedback_app.store.lock import daemon_runs
 
     async def work(store: Store) -> list[str]:
         refused = []
@@ -122,7 +123,8 @@ def _change_each(program: Program, messages: tuple[str, ...], unit: Unit, done: 
                 click.echo(f"message {number}: {done}")
                 _warn_of_double(change, number, done)
             else:
-                refused.append(_refusal(message, number, change))
+                runs = daemon_runs(store.path) is not None
+                refused.append(_refusal(message, number, change, daemon_runs=runs))
         return refused
 
     refused = program.with_store(work)
@@ -135,12 +137,16 @@ def _warn_of_double(change: Change, number: int, done: str) -> None:
         click.echo(f"message {number} was held because it may have left: it may arrive twice", err=True)
 
 
-def _refusal(message: str, number: int, change: Change) -> str:
+def _refusal(message: str, number: int, change: Change, *, daemon_runs: bool) -> str:
     match change.before:
         case None:
             return str(_unknown(message))
-        case "sending":
+        case "sending" if daemon_runs:
             return f"message {number} is being sent; look again in a minute"
+        case "sending":
+            return (
+                f"message {number} was being sent when the daemon ended; its next `run` decides what follows"
+            )
         case _:
             return f"message {number} is {change.before}; it stays as it is"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import click
 
 from feedback_app.cli.context import Program, echo_json, echo_table, iso, json_option
-from feedback_app.errors import CannotCreate, Unavailable, UsageError
+from feedback_app.errors import CannotCreate, StorageFailed, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from feedback_app.report.figures import DayFigures
@@ -79,6 +79,10 @@ def send(program: Program, name: str, on: str | None, *, dry_run: bool) -> None:
         zone = settings.reports[name].timezone
         raise UsageError(f"--date {day}: that day is not over in {zone}; the latest to send is {yesterday}")
 
+    from feedback_app import assembly
+
+    assembly.load_plugins(settings)  # nothing is made that nobody could deliver
+
     async def work(store: Store) -> None:
         from feedback_app.report.reporter import Reporter
 
@@ -89,7 +93,7 @@ def send(program: Program, name: str, on: str | None, *, dry_run: bool) -> None:
             _say_made(settings, name, day, made=await reporter.make(name, day, "manual"))
 
     program.with_store(work)
-    if not dry_run:
+    if settings.reports[name].to and not dry_run:
         _deliver(program)
 
 
@@ -161,9 +165,14 @@ def _formatted(reporter: Reporter, figures: DayFigures, form: Format) -> str:
 
 def _write(file: Path, content: str) -> None:
     try:
-        file.write_text(content, encoding="utf-8", newline="")
+        stream = file.open("w", encoding="utf-8", newline="")
     except OSError as error:
         raise CannotCreate(f"{file}: cannot be written: {error.strerror}") from None
+    try:
+        with stream:
+            stream.write(content)
+    except OSError as error:
+        raise StorageFailed(f"{file}: writing failed: {error.strerror}") from error
 
 
 async def _rehearse(reporter: Reporter, settings: Settings, name: str, day: date) -> None:

@@ -71,6 +71,8 @@ def init(directory: Path) -> None:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise CannotCreate(f"{folder}: there is a file in the way; name another folder") from None
     except OSError as error:
         raise CannotCreate(f"{folder}: cannot be made: {error.strerror}") from None
 

@@ -23,7 +23,7 @@ class Claim(NamedTuple, Generic[Job]):
     """What a claim found."""
 
     jobs: Sequence[Job]
-    next_in: float | None = None  # seconds until more may be due, None: only after a wake-up
+    next_in: float | None = None  # seconds until more may be due, 0: it is now, None: only after a wake-up
 
 
 class Conveyor(Generic[Job, Done]):
@@ -55,6 +55,7 @@ class Conveyor(Generic[Job, Done]):
         self._stopping = False
         self._aborted = False
         self._worked_off = False
+        self._woken = False  # since the last claim began
         self._idle = asyncio.Event()
         self._to_claim = Wakeup()
         self._to_commit = Wakeup()
@@ -78,6 +79,7 @@ class Conveyor(Generic[Job, Done]):
 
     def wake(self) -> None:
         """Say that there may be something to claim."""
+        self._woken = True
         self._idle.clear()
         self._to_claim.set()
 
@@ -103,6 +105,7 @@ class Conveyor(Generic[Job, Done]):
             if room * 2 < self._max_in_flight:
                 await self._to_claim.wait()
                 continue
+            self._woken = False
             jobs, next_in = await self._claim(room)
             self._in_flight += len(jobs)
             for job in jobs:
@@ -110,10 +113,13 @@ class Conveyor(Generic[Job, Done]):
                     self._one_ended(JobResult(job, None, asyncio.CancelledError()))
                 else:
                     await self._pool.submit(job)
-            if not jobs:
-                if self._in_flight == 0:
-                    self._idle.set()
-                await self._to_claim.wait(next_in)
+            if jobs:
+                self._idle.clear()
+                continue
+            # A claim that was under way when the wake-up came may not have seen what it was for.
+            if self._in_flight == 0 and next_in != 0 and not self._woken:
+                self._idle.set()
+            await self._to_claim.wait(next_in)
 
     def _one_ended(self, result: JobResult[Job, Done]) -> None:
         self._ended.append(result)

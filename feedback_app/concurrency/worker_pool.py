@@ -151,6 +151,8 @@ class WorkerPool(Generic[Job, Value]):
             return
         self._stopped = True
         self._cancel_waiting()
+        if not self._busy:
+            self._quiet.set()  # no worker is left to say so
         self._end_tasks()
         while self._submitters:
             self._admit_submitter()  # each finds the pool stopped and raises

@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from feedback_app.concurrency import Claim, Conveyor
+from feedback_app.concurrency.cancellation import was_cancelled
 from feedback_app.delivery.health import ChannelHealth
 from feedback_app.delivery.retry import Backoff, judge
-from feedback_app.errors import Busy, DeliveryError, fault_site
+from feedback_app.errors import Busy, DeliveryError, fault_site, storable
 from feedback_app.model import Receipt
 from feedback_app.store import outbox
 from feedback_app.store.outbox import Attempt, ClaimedMessage
@@ -101,7 +102,8 @@ class Dispatcher:
             )
         except Busy as error:
             log.warning("waiting for the ledger", extra={"reason": str(error)})
-            return Claim((), _STORE_PAUSE)
+            await asyncio.sleep(_STORE_PAUSE)
+            return Claim((), 0)  # what is due is not known, so this is no sign of having nothing to do
         if claimed:
             self.health.claimed(claimed[0].number)
             return Claim(claimed)
@@ -119,11 +121,16 @@ class Dispatcher:
                 receipt = await self._notifier.send(claimed.message)
             if not isinstance(receipt, Receipt):
                 raise TypeError(f"send returned {type(receipt).__name__}, want a Receipt")  # noqa: TRY301
-        except asyncio.CancelledError:
-            raise  # the daemon ends: the message stays `sending`, the next start decides
-        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
-            return self._failed(claimed, error, started)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and was_cancelled():
+                raise  # the daemon ends: the message stays `sending`, the next start decides
+            attempt = self._failed(claimed, error, started)  # a plugin may raise anything, SystemExit too
+        else:
+            attempt = self._sent(claimed, receipt, started)
         self._sending.discard(claimed.number)
+        return attempt
+
+    def _sent(self, claimed: ClaimedMessage, receipt: Receipt, started: int) -> Attempt:
         self.health.works(self.channel)
         return Attempt(
             number=claimed.number,
@@ -132,7 +139,7 @@ class Dispatcher:
             provider=self._provider,
             started_at=started,
             ended_at=self._clock(),
-            provider_id=receipt.provider_id,
+            provider_id=None if receipt.provider_id is None else storable(receipt.provider_id),
         )
 
     async def _marked(self, claimed: ClaimedMessage) -> bool:
@@ -144,7 +151,6 @@ class Dispatcher:
         )
 
     def _failed(self, claimed: ClaimedMessage, error: BaseException, started: int) -> Attempt:
-        self._sending.discard(claimed.number)
         verdict = judge(
             error,
             attempt=claimed.message.attempt,
@@ -154,7 +160,7 @@ class Dispatcher:
         )
         now = self._clock()
         if verdict.outcome == "channel_down":
-            self.health.failed(self.channel, str(error), now)
+            self.health.failed(self.channel, storable(error), now)
         elif verdict.outcome == "permanent":
             self.health.works(self.channel)  # it answered; only this message is refused
         else:
@@ -180,15 +186,25 @@ class Dispatcher:
             ended_at=now,
             counted=verdict.counted,
             next_attempt_at=now + int(verdict.delay * 1000),
-            error=error.reason if isinstance(error, DeliveryError) else f"{type(error).__name__}: {error}",
+            error=storable(
+                error.reason if isinstance(error, DeliveryError) else f"{type(error).__name__}: {error}"
+            ),
         )
 
     async def _settle(self, results: Sequence[JobResult[ClaimedMessage, Attempt | None]]) -> None:
         attempts = [one.value for one in results if one.value is not None]
-        # Cancelled in mid-send: it may have left, so it is not given back but decided at the next start.
+        # Ended in mid-send: it may have left, so it is not given back but decided at the next start.
         untried = [
             one.job.number for one in results if one.value is None and one.job.number not in self._sending
         ]
+        for number in untried:
+            self.health.given_back(number, self._clock())
+        for one in results:
+            if one.error is not None and not isinstance(one.error, asyncio.CancelledError):
+                log.error(
+                    "message not tried",
+                    extra={"message_number": one.job.number, "fault": fault_site(one.error)},
+                )
         while True:
             try:
                 if attempts:

@@ -58,6 +58,11 @@ class ChannelHealth:
         self._probe = None
         self._next_probe = now + self._probe_every
 
+    def given_back(self, number: int, now: Milliseconds) -> None:
+        """Note that a claimed message was not tried; when it was the probe, another one is needed."""
+        if number == self._probe:
+            self.unclear(now)
+
     def works(self, channel: str) -> None:
         """Note that the far side answered as it should."""
         if self.down:

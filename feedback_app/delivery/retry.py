@@ -64,7 +64,13 @@ def judge(
             outcome = "bug"
     if attempt >= max_attempts:
         return Verdict(outcome=outcome, state="dead")
-    delay = backoff.delay(attempt)
-    if isinstance(error, TemporaryFailure) and error.retry_after is not None:
-        delay = max(delay, min(error.retry_after, _LONGEST_WISH))
-    return Verdict(outcome=outcome, state="queued", delay=delay)
+    return Verdict(outcome=outcome, state="queued", delay=max(backoff.delay(attempt), _wish(error)))
+
+
+def _wish(error: BaseException) -> float:
+    """Return the seconds that the far side asks for, 0 where it does not or makes no sense."""
+    try:
+        wish = float(error.retry_after) if isinstance(error, TemporaryFailure) and error.retry_after else 0.0
+    except (TypeError, ValueError):  # a plugin may hand a header over as it came
+        return 0.0
+    return min(wish, _LONGEST_WISH) if wish > 0 else 0.0  # NaN is not above 0

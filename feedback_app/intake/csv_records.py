@@ -33,7 +33,9 @@ class CsvRecords(Records):
         lines = iter(given.text)
         self._delimiter = ""
         number, first = self._first_line(lines)
-        self._delimiter = _checked(given.options.delimiter) or self._delimiter or _delimiter_of(first)
+        self._delimiter = (
+            self._asked(given.options.delimiter, first) or self._delimiter or _delimiter_of(first)
+        )
         self.format: Format = "tsv" if self._delimiter == "\t" else "csv"
         self._rows = iter(CsvRows(chain([first], lines), delimiter=self._delimiter, line=number - 1))
         self._names = self._header(number)
@@ -49,7 +51,7 @@ class CsvRecords(Records):
             elif not row.raw.isascii() and (problem := damage(row.raw)):
                 yield _reject(row, problem)
             elif len(row.cells) != width:
-                yield _reject(row, f"the row has {len(row.cells):,} columns, the header {width:,}")
+                yield _reject(row, _misfit(len(row.cells), width, self._delimiter))
             else:
                 yield row
 
@@ -85,6 +87,17 @@ class CsvRecords(Records):
                 return number, line
         raise BadData(f"{self.label} has no header")
 
+    def _asked(self, option: str | None, header: str) -> str | None:
+        """Return the delimiter that was asked for. Raises UsageError when the header plainly has another."""
+        asked = _checked(option)
+        found = _delimiter_of(header)
+        if asked and asked not in header and found in header:
+            raise UsageError(
+                f"--delimiter {shown(asked)}: the header of {self.label} looks like {shown(found)}; "
+                "use that, or leave the option out"
+            )
+        return asked
+
     def _header(self, number: int) -> tuple[str, ...]:
         """Read the names of the columns, without the blanks around them."""
         header = next(self._rows)
@@ -101,6 +114,12 @@ def _reject(row: Row, reason: str) -> Reject:
     lines = row.raw.rstrip("\r\n").count("\n")
     where = f" (lines {row.line} to {row.line + lines})" if lines else ""
     return Reject(row.line, reason + where, row.raw.rstrip("\r\n"))
+
+
+def _misfit(cells: int, width: int, delimiter: str) -> str:
+    columns = "1 column" if cells == 1 else f"{cells:,} columns"
+    hint = f"; put quotes around a text with {shown(delimiter)} in it" if cells > width else ""
+    return f"the row has {columns}, the header {width:,}{hint}"
 
 
 def _checked(delimiter: str | None) -> str | None:

@@ -47,7 +47,8 @@ def assignments(option: str, texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         field, equals, value = text.partition("=")
         if not equals or not field:
-            raise UsageError(f"{option} {shown(text)}: FIELD=VALUE is wanted")
+            what = "COLUMN" if option == "--map" else "VALUE"
+            raise UsageError(f"{option} {shown(text)}: FIELD={what} is wanted")
         if field in found:
             raise UsageError(f"{option} {field} is given twice")
         found[field] = value
@@ -117,7 +118,7 @@ def _refuse_ambiguous(chosen: Mapping[str, str], columns: Columns) -> None:
             where = (
                 f"{columns.label} names {len(places)} columns {shown(column)} (columns {', '.join(places)})"
             )
-            raise BadData(f"{where}: which one is the {field}?")
+            raise BadData(f"{where}: rename all but the one that is the {field}")
 
 
 def _demand(field: str, chosen: Mapping[str, str], sets: Mapping[str, str], columns: Columns) -> None:
@@ -128,7 +129,7 @@ def _demand(field: str, chosen: Mapping[str, str], sets: Mapping[str, str], colu
     kind = "columns" if columns.complete else "keys"
     raise BadData(
         f"{columns.label} has no {shown(name)}{_suggestion(name, columns.names)}; its {kind} are "
-        f"{_listed(columns.names)}: say which one is the {field} by --map {field}=COLUMN"
+        f"{_listed(columns.names)}: say which one is the {field} by --map {field}={kind[:-1].upper()}"
     )
 
 

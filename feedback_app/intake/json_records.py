@@ -20,7 +20,8 @@ _REJECT_LIMIT = 1000  # characters of an over-long line that are kept
 class JsonRecords(Records):
     """A file of JSON lines whose first lines have been looked at, to learn its keys.
 
-    Raises BadData for a file that is one JSON array, UsageError for options that do not fit.
+    Raises BadData for a file that is one JSON array or has an object over several lines, UsageError for options
+    that do not fit.
     """
 
     def __init__(self, given: Input) -> None:
@@ -30,6 +31,9 @@ class JsonRecords(Records):
         if is_json_array(head):
             hint = f"jq -c '.[]' {self.name or 'FILE'}"
             raise BadData(f"{self.label} is a JSON array; one object a line is wanted: {hint}")
+        if len(head) > 1 and head[0].strip() == "{":
+            hint = f"jq -c . {self.name or 'FILE'}"
+            raise BadData(f"{self.label} has objects over several lines; one object a line is wanted: {hint}")
         columns = Columns(label=self.label, names=_keys(head), complete=False)
         self.field_map = map_fields(columns, given.wanted, maps=given.options.maps, sets=given.options.sets)
 

@@ -40,15 +40,18 @@ class Scale:
 
     @classmethod
     def from_text(cls, text: str) -> Scale:
-        """Read `MIN..MAX` or `MIN..MAX/STEP`, such as "0.5..5/0.5". Raises UsageError."""
+        """Read `MIN..MAX` or `MIN..MAX/STEP`, such as "0.5..5/0.5", as `--scale` has it. Raises UsageError."""
         bounds, slash, step = text.partition("/")
         low, _, high = bounds.partition("..")
         numbers = [part.strip() for part in (low, high, step if slash else "1")]
         if not all(len(number) <= _LONGEST and _NUMBER.fullmatch(number) for number in numbers):
             raise UsageError(
-                f"a scale is MIN..MAX or MIN..MAX/STEP, such as 1..5 or 0.5..5/0.5, not {shown(text)}"
+                f"--scale {shown(text)}: MIN..MAX or MIN..MAX/STEP is wanted, such as 1..5 or 0.5..5/0.5"
             )
-        return cls(minimum=float(numbers[0]), maximum=float(numbers[1]), step=float(numbers[2]))
+        try:
+            return cls(minimum=float(numbers[0]), maximum=float(numbers[1]), step=float(numbers[2]))
+        except UsageError as problem:
+            raise UsageError(f"--scale {shown(text)}: {problem}") from None
 
     def __str__(self) -> str:
         low, high, step = (_plain(_exact(bound)) for bound in (self.minimum, self.maximum, self.step))

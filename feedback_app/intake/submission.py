@@ -13,6 +13,7 @@ from feedback_app.errors import BadData, FeedbackAppError
 from feedback_app.intake import fields
 from feedback_app.intake.identity import content_hash
 from feedback_app.intake.records import Incoming
+from feedback_app.intake.shown import shown
 from feedback_app.store import ratings
 from feedback_app.store.ratings import Taken
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Store
 
 _DAY = 86_400_000  # milliseconds that another machine's clock may be ahead
+_EARLIEST = -2_208_988_800_000  # 1900, as for files
 
 
 def checked(
@@ -41,11 +43,18 @@ def checked(
             item=fields.item(feedback.item),
             comment=fields.comment(feedback.comment),
         )
-        if complete.given_at is not None and complete.given_at > now + _DAY:
-            raise ValueError("given_at lies in the future; it is in milliseconds since 1970")  # noqa: TRY301
+        if complete.given_at is not None:
+            _check_moment(complete.given_at, now)
     except ValueError as problem:
         raise BadData(str(problem)) from None
     return Incoming(complete, contact, content_hash(complete), 0, ())
+
+
+def _check_moment(given_at: object, now: Milliseconds) -> None:
+    if not isinstance(given_at, int) or given_at < _EARLIEST:
+        raise ValueError(f"given_at must be whole milliseconds since 1970, got {shown(given_at)}")
+    if given_at > now + _DAY:
+        raise ValueError("given_at lies in the future; it is in milliseconds since 1970")
 
 
 class Submissions:
@@ -54,7 +63,7 @@ class Submissions:
     def __init__(self, scale: Scale, clock: Clock) -> None:
         self._scale = scale
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what waits for an answer may submit the next rating
         self._early: list[tuple[Incoming, Future[int]]] = []
         self._store: Store | None = None
         self._closed: FeedbackAppError | None = None
@@ -63,6 +72,7 @@ class Submissions:
         """Check now, store soon; the future holds the rating's number after the commit. Raises BadData."""
         incoming = checked(feedback, scale=self._scale, now=self._clock())
         answer: Future[int] = Future()
+        answer.set_running_or_notify_cancel()  # who gives up waiting does not take the rating back
         with self._lock:
             if self._closed is not None:
                 answer.set_exception(self._closed)

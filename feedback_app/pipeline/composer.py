@@ -10,11 +10,12 @@ customer's language in front of its ending (`thanks.sms.de.txt`):
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app.errors import BadConfig
 from feedback_app.model import Customer, Feedback
-from feedback_app.templating import Templates
+from feedback_app.templating import NOTHING, Templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from feedback_app.templating import Render
 
 _LONGEST = 256 * 1024  # characters of one part
+_ANY = "*"  # stands for a channel without templates of its own, which may come to be used any time
 PURPOSES = ("thanks", "apology")
 
 
@@ -86,14 +88,31 @@ class Composer:
 
         Raises BadConfig with a line for each problem.
         """
-        problems: list[str] = []
-        for channel in channels:
+        problems = self._templates.unreadable()
+        for channel in (*channels, _ANY):
             for purpose in PURPOSES:
                 for locale in (None, *self._locales()):
                     for stems, ending in _templates_of(purpose, channel):
                         problems += self._problems(stems, ending, locale)
         if problems:
             raise BadConfig(*dict.fromkeys(problems))
+
+    def strays(self, channels: Iterable[str]) -> list[str]:
+        """Return a line for each file that looks like a template for messages and that no message uses."""
+        languages = ("", *(f".{tag}" for tag in self._locales()))
+        used = {
+            f"{stem}{language}.{ending}"
+            for channel in channels
+            for purpose in PURPOSES
+            for stems, ending in _templates_of(purpose, channel)
+            for stem in stems
+            for language in languages
+        }
+        return [
+            f"template {file.name}: no message uses it{_did_you_mean(file.name, used)}"
+            for file in self._templates.own_files()
+            if file.name not in used and difflib.get_close_matches(file.name.split(".")[0], PURPOSES)
+        ]
 
     def _problems(self, stems: tuple[str, ...], ending: str, locale: str | None) -> tuple[str, ...]:
         """Say what is wrong with one part, in the words of the first sample that shows it."""
@@ -103,9 +122,7 @@ class Composer:
         except BadConfig as error:
             return error.problems
         if part and ending == "txt" and not all(text.strip() for text in texts):
-            return (
-                f"template {part.file}: nothing comes out of it; delete the file to get the shipped wording",
-            )
+            return (f"template {part.file}: {NOTHING}",)
         return ()
 
     def _samples(self) -> Iterable[dict[str, object]]:
@@ -150,6 +167,11 @@ def _templates_of(purpose: str, channel: str) -> tuple[tuple[tuple[str, ...], st
         ((f"{purpose}.{channel}", purpose), "txt"),
         ((f"{purpose}.{channel}",), "html"),
     )
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f", did you mean {near[0]}?" if near else ""
 
 
 def _languages(locale: str | None) -> tuple[str, ...]:

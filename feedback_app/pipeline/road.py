@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from feedback_app.concurrency.cancellation import was_cancelled
 from feedback_app.errors import fault_site
 from feedback_app.model import Customer, Ended, Feedback, Message, Outcome
 
@@ -63,9 +65,13 @@ class Pipeline:
         for analyser in self._analysers:
             try:
                 async with asyncio.timeout(analyser.timeout):
-                    analysis[analyser.name] = dict(await analyser.analyse(feedback))
-            except Exception as error:  # noqa: BLE001 - a plugin's failure never loses the rating
-                log.warning(
+                    facts = dict(await analyser.analyse(feedback))
+                json.dumps(facts, allow_nan=False)  # what the ledger could not hold is this plugin's failure
+                analysis[analyser.name] = facts
+            except (Exception, SystemExit, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and was_cancelled():
+                    raise
+                log.warning(  # a plugin's failure never loses the rating
                     "analysis left out",
                     extra={
                         "analyser": analyser.name,

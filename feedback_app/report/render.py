@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedback_app.errors import BadConfig
 from feedback_app.report import wording
-from feedback_app.templating import Templates
+from feedback_app.templating import NOTHING, Templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,15 +52,22 @@ class Renderer:
         from feedback_app.report.sample import quiet_day, sample_day
 
         full, quiet = sample_day(), quiet_day()
-        problems: list[str] = []
-        for render in (self.text, self.html):
-            for days in ([full], [quiet], [full, quiet]):
-                try:
-                    render(Report(business="Our team", days=days, skipped=len(days) - 1))
-                except BadConfig as error:
-                    problems += error.problems
-        if problems:
-            raise BadConfig(*dict.fromkeys(problems))
+        occasions = {"": [full], " (on a day without ratings)": [quiet], " (of several days)": [full, quiet]}
+        found: dict[str, str] = {}  # problem → the first occasion that shows it
+        for name in (TEXT, HTML):
+            for occasion, days in occasions.items():
+                report = Report(business="Our team", days=days, skipped=len(days) - 1)
+                for problem in self._problems(name, report):
+                    found.setdefault(problem, occasion)
+        if found:
+            raise BadConfig(*(f"{problem}{occasion}" for problem, occasion in found.items()))
+
+    def _problems(self, name: str, report: Report) -> tuple[str, ...]:
+        try:
+            is_empty = not self._render(name, report).strip()
+        except BadConfig as error:
+            return error.problems
+        return (f"template {name}: {NOTHING}",) if is_empty else ()
 
     def _render(self, name: str, report: Report) -> str:
         render = self._templates.find(name)

@@ -84,14 +84,15 @@ def _parse(file: Path, content: bytes) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")  # editors on Windows put a byte order mark in front
     except UnicodeDecodeError as error:
-        raise BadConfig(f"{file}: not UTF-8 at byte {error.start}") from None
+        raise BadConfig(f"{file}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     try:
         tables = tomllib.loads(text)
     except RecursionError:
         raise BadConfig(f"{file}: tables or lists are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         line, column, reason = _where(str(error), text)
-        raise BadConfig(f"{file}:{line}:{column}: not valid TOML: {reason}") from None
+        hint = _hint(reason, text.split("\n")[line - 1][column - 1 :])
+        raise BadConfig(f"{file}:{line}:{column}: not valid TOML: {reason}{hint}") from None
     except ValueError:  # Python's limit of digits
         raise BadConfig(f"{file}: not valid TOML: a number is too long") from None
     if is_too_deep(tables):
@@ -105,6 +106,13 @@ def _where(message: str, text: str) -> tuple[int, int, str]:
     if found := re.fullmatch(r"line (\d+), column (\d+)\)", place):
         return int(found[1]), int(found[2]), _lower(reason)
     return text.count("\n") + 1, len(text) - text.rfind("\n"), _lower(reason)
+
+
+def _hint(reason: str, rest: str) -> str:
+    """Explain what tomllib leaves to guess; `rest` is the line from where it stopped."""
+    if reason == "cannot overwrite a value":
+        return "; the key is given above already"
+    return "; texts stand in quotes" if reason == "invalid value" and rest[:1].isalpha() else ""
 
 
 def _lower(sentence: str) -> str:

@@ -49,7 +49,7 @@ def read_settings(
     *files: Path | str, environ: Mapping[str, str] = os.environ, directory: Path | str | None = None
 ) -> Reading:
     """Do the same, but return what is wrong beside what is left, for a check that wants to find all of it."""
-    here = Path.cwd() / (directory or "")
+    here = _here() / (directory or "")
     paths = find_files(files, environ, here)
     layers, warnings, problems = _read_files(paths, here)
     variables, unreadable = read_environment(environ)
@@ -71,6 +71,13 @@ def read_settings(
         warnings=tuple(warnings),
     )
     return Reading(settings=settings if is_whole else None, problems=tuple(problems))
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise BadConfig("the working directory does not exist any more; change to another one") from None
 
 
 def _read_files(paths: list[Path], here: Path) -> tuple[list[Layer], list[str], list[str]]:

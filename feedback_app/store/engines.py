@@ -49,6 +49,7 @@ def writing_engine(path: Path) -> Engine:
         URL.create("sqlite+pysqlite", database=str(path)),
         connect_args={"isolation_level": None, "check_same_thread": False},
         poolclass=NullPool,
+        hide_parameters=True,  # errors are logged, and the parameters are names, addresses and comments
     )
     _prepare(engine, _COMMON + _WRITER, "BEGIN IMMEDIATE")
     return engine
@@ -61,6 +62,7 @@ def reading_engine(path: Path, connections: int = 3) -> AsyncEngine:
         connect_args={"isolation_level": None},
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,
     )
     _prepare(engine.sync_engine, _COMMON + _READER, "BEGIN")
     return engine

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from feedback_app.errors import BadData, Busy, FeedbackAppError, NotPermitted, StorageFailed
+from feedback_app.store.place import ANOTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_UNKNOWN_STATE = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT}
 _FULL = {sqlite3.SQLITE_FULL}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH}
@@ -39,10 +39,12 @@ def explain(error: BaseException, path: Path) -> FeedbackAppError | None:
             else None
         )
     primary = code & 0xFF  # extended codes carry the primary one in the low byte
-    if primary in _UNKNOWN_STATE:
+    if primary == sqlite3.SQLITE_CORRUPT:
+        return StorageFailed(f"{path}: the ledger is damaged ({cause}); restore it from a backup")
+    if primary == sqlite3.SQLITE_IOERR:
         return StorageFailed(f"{path}: {cause}; stopped, because what reached the disk is unknown")
     if primary == sqlite3.SQLITE_NOTADB:
-        return BadData(f"{path}: not a SQLite database; it was left as it is")
+        return BadData(f"{path}: not a SQLite database; it was left as it is; {ANOTHER}")
     if primary in _FULL:
         return StorageFull(f"{path}: no space left on the disk; nothing was stored")
     if primary in _LOCKED:

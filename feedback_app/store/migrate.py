@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import stat
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from feedback_app.errors import BadConfig, BadData, CannotCreate, NotPermitted
+from feedback_app.errors import BadConfig, BadData, CannotCreate, FeedbackAppError
+from feedback_app.store import place
 from feedback_app.store.engines import writing_engine
 from feedback_app.store.failures import explained
 
@@ -35,16 +35,22 @@ def _upgrade(connection: Connection) -> None:
 def revision(path: Path) -> str | None:
     """Return the schema revision of the ledger at `path`, None for a file that is no ledger of ours.
 
-    Raises BadData for what is not SQLite, NotPermitted, StorageFailed.
+    Raises BadData for what is not SQLite or has lost its schema, NotPermitted, StorageFailed.
     """
     with explained(path):
         connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)
         try:
             if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 return None
-            return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+            # Both are made in one transaction, so that one without the other is the work of somebody else.
+            has_schema = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+            query = "SELECT max(version_num) FROM alembic_version" if has_schema.fetchone() else "SELECT NULL"
+            found = connection.execute(query).fetchone()[0]
         finally:
             connection.close()
+    if found is None:
+        raise BadData(f"{path}: a ledger that has lost its schema; restore it from a backup")
+    return str(found)
 
 
 def _quoted(path: Path) -> str:
@@ -56,15 +62,12 @@ def _quoted(path: Path) -> str:
 def check(path: Path) -> str:
     """Return the revision of an existing ledger; refuse what is no ledger, with the reason.
 
-    Raises BadData (foreign or broken file), BadConfig (newer schema), NotPermitted, StorageFailed.
+    Raises BadData (foreign or broken file), BadConfig (newer schema), CannotCreate, NotPermitted, StorageFailed.
     """
-    _refuse_what_is_no_file(path)
+    place.check_file(path)
     found = revision(path)
     if found is None:
-        raise BadData(
-            f"{path}: a SQLite database of another program; it was left as it is. "
-            "Name another file in [store] url"
-        )
+        raise BadData(f"{path}: a SQLite database of another program; it was left as it is; {place.ANOTHER}")
     if found > HEAD:
         raise BadConfig(
             f"{path}: the ledger has schema {found}, this program knows up to {HEAD}; upgrade feedback_app"
@@ -72,16 +75,16 @@ def check(path: Path) -> str:
     return found
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
+def problems(path: Path) -> list[str]:
+    """Say why no ledger can be opened at `path`, or made where there is none; nothing is made."""
     try:
-        kind = path.stat()
-    except PermissionError:
-        raise NotPermitted(f"{path}: not readable by this user") from None
-    if not stat.S_ISREG(kind.st_mode):
-        what = "a folder" if stat.S_ISDIR(kind.st_mode) else "not a regular file"
-        raise BadData(f"{path}: {what}; [store] url must name a file")
-    if kind.st_size == 0:
-        raise BadData(f"{path}: the file is empty, so it is no ledger; remove it to start with a new one")
+        if place.is_there(path):
+            check(path)
+        else:
+            place.check_folder(path)
+    except FeedbackAppError as error:
+        return [str(error)]
+    return []
 
 
 def create(path: Path) -> None:
@@ -89,16 +92,13 @@ def create(path: Path) -> None:
 
     Raises CannotCreate (73), NotPermitted (77).
     """
-    if not path.parent.is_dir():
-        raise CannotCreate(f"{path}: the folder {path.parent} does not exist")
+    place.check_folder(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         # The mode comes first: a ledger holds addresses and words of customers, so nobody else reads it.
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    except PermissionError:
-        raise NotPermitted(f"{path}: the folder {path.parent} is not writable by this user") from None
     except OSError as error:
-        raise CannotCreate(f"{path}: {error.strerror}") from None
+        raise CannotCreate(f"{path}: cannot be made: {error.strerror}") from None
     try:
         with explained(path):
             _fill(draft)

@@ -1,29 +1,77 @@
-"""Whether a ledger can be where it is configured to be: looked at before it is needed, nothing is made."""
+"""Where a ledger is to be: what the path in `[store] url` leads to, looked at before SQLite sees it."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import stat
+from pathlib import Path
 
-from feedback_app.errors import FeedbackAppError
-from feedback_app.store import migrate
+from feedback_app.errors import BadData, CannotCreate, NotPermitted
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ANOTHER = "name another file in [store] url"
+_MEMORY = {"tmpfs", "ramfs"}
+_REMOTE = {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs"}
+_MOUNTS = Path("/proc/self/mountinfo")  # see proc(5)
 
 
-def problems(path: Path) -> list[str]:
-    """Return a line for each reason why the ledger at `path` cannot be opened, or made where there is none."""
-    found = []
+def is_there(path: Path) -> bool:
+    """Say whether there is anything. Raises NotPermitted, and CannotCreate for a path that leads nowhere."""
     try:
-        migrate.check_folder(path)
-        if migrate.is_there(path):
-            migrate.check(path)
-            found += _unwritable(path)
-    except FeedbackAppError as error:
-        found.append(str(error))
-    return found
+        path.stat()
+    except PermissionError:
+        raise NotPermitted(f"{path}: the folder {path.parent} may not be entered by this user") from None
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            target = path.readlink()
+            raise CannotCreate(f"{path}: a link to {target}, which is not there; remove the link") from None
+        return False
+    except OSError as error:  # too long, or links in a circle
+        raise CannotCreate(f"{path}: cannot be opened: {error.strerror}; {ANOTHER}") from None
+    return True
 
 
-def _unwritable(path: Path) -> list[str]:
-    return [] if os.access(path, os.R_OK | os.W_OK) else [f"{path}: not writable by this user"]
+def check_folder(path: Path) -> None:
+    """Refuse a folder in which no ledger can be. Raises CannotCreate (73), NotPermitted (77)."""
+    folder = path.parent
+    if not is_there(folder):
+        raise CannotCreate(f"{path}: the folder {folder} does not exist; make it, or {ANOTHER}")
+    if not folder.is_dir():
+        raise CannotCreate(f"{path}: {folder} is not a folder; {ANOTHER}")
+    # SQLite's log and our lock stand beside the ledger, so a writable file alone is not enough.
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        raise NotPermitted(f"{path}: the folder {folder} is not writable by this user")
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is there and cannot be a ledger, whatever is in it. Raises BadData (65), NotPermitted (77)."""
+    kind = path.stat()
+    if not stat.S_ISREG(kind.st_mode):
+        what = "a folder" if stat.S_ISDIR(kind.st_mode) else "not a regular file"
+        raise BadData(f"{path}: {what}; [store] url must name a file")
+    if kind.st_size == 0:
+        raise BadData(f"{path}: the file is empty, so it is no ledger; remove it to start with a new one")
+    check_folder(path)
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        raise NotPermitted(f"{path}: this user may not read and write it")
+
+
+def warnings(path: Path) -> list[str]:
+    """Return a line for a file system that holds a ledger badly."""
+    kind = _file_system(path.parent)
+    if kind in _MEMORY:
+        return [f"{path}: is kept in memory ({kind}) and lost when the machine restarts; {ANOTHER}"]
+    if kind in _REMOTE:
+        return [f"{path}: is on a network ({kind}), where SQLite's locks can fail; {ANOTHER}"]
+    return []
+
+
+def _file_system(folder: Path) -> str:
+    """Return the type of the file system that holds the folder, "" when it cannot be told."""
+    try:
+        device = folder.stat().st_dev
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    kinds = [line.partition(" - ")[2].split()[0] for line in mounts if line.split()[2] == wanted]
+    return kinds[0] if kinds else ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from feedback_app.errors import BadConfig, Busy, StorageFailed
-from feedback_app.store import migrate
+from feedback_app.store import migrate, place
 from feedback_app.store.doorbell import Doorbell, ring
 from feedback_app.store.engines import reading_engine
 from feedback_app.store.failures import explained
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 T = TypeVar("T")
+
+_PATIENCE = 2.0  # seconds; a command has the lock for the moment of a checkpoint
 
 
 class Store:
@@ -39,34 +44,36 @@ class Store:
         self.ledger_id = ""  # known once entered
         self._role = role
         self._lock = LedgerLock(path)
-        self._bell: Doorbell | None = None
 
     async def __aenter__(self) -> Self:
-        if not self.path.exists():
+        if not place.is_there(self.path):
             migrate.create(self.path)
         found = migrate.check(self.path)
-        try:
-            self._take_over()
+        async with AsyncExitStack() as stack:
+            stack.callback(self._lock.release)
+            if self._role == "daemon":
+                await self._take_over()
             if found != migrate.HEAD:
                 self._migrate(found)
             self._writer = GroupCommitWriter(self.path, lock=self._lock, committed=self._after_commit)
+            # Blocks the loop: a close that could be cancelled would let go of the lock while the writer still writes.
+            stack.callback(self._writer.close)
             self._writer.start()
-        except BaseException:
-            self._lock.release()
-            raise
-        self._reader = reading_engine(self.path)
-        # The version is told per connection, so the pool's would answer each by its own count.
-        self._probe = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
+            self._reader = reading_engine(self.path)
+            stack.push_async_callback(self._reader.dispose)
+            # The version is told per connection, so the pool's would answer each by its own count.
+            self._probe = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            stack.callback(self._probe.close)
             self.ledger_id = await self.read(_ledger_id)
-        except BaseException:
-            await self._close()
-            raise
+            self._opened = stack.pop_all()
         return self
 
-    def _take_over(self) -> None:
-        if self._role == "daemon" and not self._lock.try_acquire("daemon"):
-            raise self._lock.refused()
+    async def _take_over(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not self._lock.try_acquire("daemon"):
+            if time.monotonic() > deadline:
+                raise self._lock.refused()
+            await asyncio.sleep(0.05)
 
     def _migrate(self, found: str) -> None:
         if self._role != "daemon":
@@ -83,15 +90,7 @@ class Store:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._close()
-
-    async def _close(self) -> None:
-        if self._bell is not None:
-            self._bell.close()
-        self._probe.close()
-        await self._reader.dispose()
-        self._writer.close()
-        self._lock.release()
+        await self._opened.aclose()
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on one snapshot, on a connection that cannot write."""
@@ -114,8 +113,9 @@ class Store:
 
     def watch(self, heard: Callable[[], None]) -> None:
         """Call `heard` in this event loop whenever another process committed and rang the bell."""
-        self._bell = Doorbell(self.path, heard)
-        self._bell.open()
+        bell = Doorbell(self.path, heard)
+        bell.open()
+        self._opened.callback(bell.close)
 
     def version(self) -> int:
         """Return a number that changes with every commit of any process; takes microseconds, opens no transaction."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from feedback_app.concurrency import Batcher
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
 from feedback_app.store.engines import BUSY_TIMEOUT_MS, writing_engine
-from feedback_app.store.failures import explain, explained
+from feedback_app.store.failures import StorageFull, explain, explained
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -103,6 +103,8 @@ class GroupCommitWriter:
             known = explain(error, self._path)
             if isinstance(known, StorageFailed):
                 self.failed = known
+            if isinstance(known, Busy) and not isinstance(known, StorageFull):
+                return [known] * len(units)  # locked: one by one they would each wait as long again
             return None
 
     def _run_alone(self, unit: Unit[Any]) -> Any:
@@ -123,14 +125,12 @@ class GroupCommitWriter:
 
     def _checkpoint(self, threshold: int) -> None:
         """Fold the WAL back into the file when it has grown past `threshold` bytes and the ledger is ours."""
-        try:
-            if self._wal.stat().st_size < threshold:
-                return
-        except OSError:
-            return
         ours_already = self._lock.held
-        if not self._lock.try_acquire("command"):
-            return  # a daemon runs: it will do it
+        try:
+            if self._wal.stat().st_size < threshold or not self._lock.try_acquire("command"):
+                return  # not yet, or a daemon runs: it will do it
+        except OSError:
+            return  # what was committed stays so; whoever may take the lock will do it
         try:
             self._truncate_wal()
         finally:

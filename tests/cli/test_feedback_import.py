@@ -152,8 +152,8 @@ def test_channels_that_nobody_serves_are_named_once(cli: Cli, folder: Path) -> N
 @pytest.mark.parametrize(
     ("options", "code", "line"),
     [
-        (["--map", "rating"], 2, "--map 'rating': FIELD=VALUE is wanted"),
-        (["--scale", "5..1"], 2, "a scale rises: 5..1 does not"),
+        (["--map", "rating"], 2, "--map 'rating': FIELD=COLUMN is wanted"),
+        (["--scale", "5..1"], 2, "--scale '5..1': a scale rises: 5..1 does not"),
         (["--source", " "], 2, "--source is blank; give a name such as import"),
         (["--source", "x" * 201], 2, "--source must be at most 200 characters, got 201"),
         (["--set", "rating=9"], 2, "--set rating: rating must be a whole number from 1 to 5, got '9'"),

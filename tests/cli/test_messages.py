@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feedback_app.store import message_queries
+from feedback_app.store.lock import LedgerLock
 from feedback_app.store.outbox import Attempt
 from tests.making import NOW, incoming, message
 
@@ -129,7 +130,7 @@ def test_retry_makes_due_what_waits_is_held_suppressed_or_dead(cli: Cli, outbox:
     assert result.out.splitlines() == [f"message {number}: queued again" for number in (1, 4, 5, 6)]
     assert result.said == [
         "message 4 was held because it may have left: it may arrive twice",
-        "feedback-app: message 2 is being sent; look again in a minute",
+        "feedback-app: message 2 was being sent when the daemon ended; its next `run` decides what follows",
         "feedback-app: message 3 is sent; it stays as it is",
     ]
     assert states(outbox) == ["queued", "sending", "sent", "queued", "queued", "queued"]
@@ -153,7 +154,7 @@ def test_cancel_suppresses_what_waits_or_is_held(cli: Cli, outbox: Ledger) -> No
     assert result.code == 1
     assert result.out.splitlines() == ["message 1: cancelled", "message 4: cancelled"]
     assert [line.removeprefix("feedback-app: ") for line in result.said] == [
-        "message 2 is being sent; look again in a minute",
+        "message 2 was being sent when the daemon ended; its next `run` decides what follows",
         "message 3 is sent; it stays as it is",
         "message 5 is suppressed; it stays as it is",
         "message 6 is dead; it stays as it is",
@@ -236,3 +237,17 @@ def test_what_cannot_be_is_one_clear_line(cli: Cli, arguments: tuple[str, ...], 
     result = cli("messages", *arguments)
 
     assert (code, f"feedback-app: {line}") == (result.code, result.said[0])
+
+
+def test_what_a_running_daemon_is_sending_is_left_to_it(cli: Cli, outbox: Ledger) -> None:
+    """While somebody holds the ledger's lock, the operator is told to look again."""
+    lock = LedgerLock(outbox.path)
+    assert lock.try_acquire("daemon")
+    try:
+        result = cli("messages", "retry", "2")
+    finally:
+        lock.release()
+    assert (result.code, result.said) == (
+        1,
+        ["feedback-app: message 2 is being sent; look again in a minute"],
+    )

@@ -66,8 +66,8 @@ def test_line_breaks_and_quotes_in_a_comment_are_kept() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("5,a,x,y", "the row has 4 columns, the header 2"),
-        ("5", "the row has 1 columns, the header 2"),
+        ("5,a,x,y", "the row has 4 columns, the header 2; put quotes around a text with ',' in it"),
+        ("5", "the row has 1 column, the header 2"),
         ("3.5,a", "rating must be a whole number from 1 to 5, got '3.5'"),
         ('"4,5",a', "rating must be a whole number from 1 to 5, got '4,5' (use a point, not a comma)"),
         ("\uff15,a", "rating must be a whole number from 1 to 5, got '\uff15' (use the digits 0 to 9)"),
@@ -140,7 +140,9 @@ def test_bytes_that_are_not_utf_8_cost_their_row_only() -> None:
 def test_a_row_of_many_lines_with_a_wrong_number_of_columns_names_both_ends() -> None:
     """Well formed, so one reject, with the lines it spans."""
     results = ratings('rating,item\n5,"a\nb",c\n4,d\n')
-    assert refused(results) == [(2, "the row has 3 columns, the header 2 (lines 2 to 3)")]
+    assert refused(results) == [
+        (2, "the row has 3 columns, the header 2; put quotes around a text with ',' in it (lines 2 to 3)")
+    ]
     assert good(results)[0].line == 4
 
 
@@ -159,7 +161,7 @@ def test_a_header_alone_is_no_row() -> None:
          f"r.csv has no 'rating' (did you mean 'ratng'?); its columns are 'ratng', 'item': {SAY_WHICH}"),
         (b"5,a\n4,b\n", f"r.csv has no 'rating'; its columns are '5', 'a': {SAY_WHICH}"),
         (b"rating,item,rating\n5,a,4\n",
-         "r.csv names 2 columns 'rating' (columns 1, 3): which one is the rating?"),
+         "r.csv names 2 columns 'rating' (columns 1, 3): rename all but the one that is the rating"),
         (b"Rating,RATING\n5,4\n",
          "r.csv has the columns 'Rating', 'RATING': say which one by --map rating=COLUMN"),
         (b'rating,"item\n5,a\n', f"{HEADER} {NEVER_CLOSED}"),

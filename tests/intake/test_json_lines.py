@@ -92,7 +92,7 @@ def test_a_key_that_no_row_has_is_found_out_at_once() -> None:
     """A mistyped --map of the rating, or none where one is needed, is one error and not a reject a row."""
     with pytest.raises(BadData, match=r"has no 'Overal' .did you mean 'overall'..; its keys are 'overall'"):
         ratings('{"overall": 5}\n', name="r.jsonl", maps={"rating": "Overal"})
-    with pytest.raises(BadData, match=r"has no 'rating'; its keys are 'overall': .* --map rating=COLUMN"):
+    with pytest.raises(BadData, match=r"has no 'rating'; its keys are 'overall': .* --map rating=KEY"):
         ratings('{"overall": 5}\n', name="r.jsonl")
 
 

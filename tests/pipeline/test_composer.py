@@ -9,11 +9,11 @@ import pytest
 from feedback_app.errors import BadConfig
 from feedback_app.model import Customer, Feedback
 from feedback_app.pipeline import Composer
+from feedback_app.templating import NOTHING
 
 FIVE = Feedback(rating=5, number=1, item="Blue umbrella", comment="Dry & happy\r\n<b>!</b>")
 ADA = Customer(id="c1", name="Ada")
 KNOWN = "known: business, comment, highest, item, lowest, name, rating"
-EMPTY = "nothing comes out of it; delete the file to get the shipped wording"
 UNSAFE = "access to attribute '__class__' of 'str' object is unsafe"
 UNCLOSED = (
     "Unexpected end of template. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'. "
@@ -95,8 +95,8 @@ def test_the_operators_templates_win_by_channel_and_language(
         ("thanks.txt", "{{ ''.__class__.__mro__ }}", f" line 1: not allowed in the sandbox: {UNSAFE}"),
         ("thanks.txt", "{{ 'a' * 300000 }}", ": more than 262,144 characters come out of it"),
         ("thanks.txt", "{{ 1 / 0 }}", " line 1: division by zero"),
-        ("thanks.txt", "{# nothing #}", f": {EMPTY}"),
-        ("thanks.subject.txt", "{% if name == 'Ada Lovelace' %}Hi, {{ name }}{% endif %}", f": {EMPTY}"),
+        ("thanks.txt", "{# nothing #}", f": {NOTHING}"),
+        ("thanks.subject.txt", "{% if name == 'Ada Lovelace' %}Hi, {{ name }}{% endif %}", f": {NOTHING}"),
         (
             "apology.txt",
             "{% include '../../etc/passwd' %}",
@@ -128,6 +128,33 @@ def test_all_bad_templates_are_told_at_once(tmp_path: Path) -> None:
         "template apology.subject.txt line 1",
         "template apology.txt line 1",
     ]
+
+
+@pytest.mark.parametrize("name", ["thanks.txt", "thanks.sms.de.txt", "report.html"])
+def test_what_is_no_file_does_not_pass_for_a_missing_template(tmp_path: Path, name: str) -> None:
+    """Otherwise the shipped wording would be sent, and nobody would know why."""
+    (tmp_path / name).symlink_to("nowhere")
+    with pytest.raises(BadConfig, match=f"template {name}: is not a file"):
+        _composer(tmp_path).check(["email"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("thanks.sms.de.txt", None),
+        ("report.txt", None),
+        ("footer.txt", None),
+        ("README.txt", None),
+        ("thanks.emial.txt", "no message uses it, did you mean thanks.email.txt?"),
+        ("tanks.txt", "no message uses it, did you mean thanks.txt?"),
+        ("thanks.fax.html", "no message uses it, did you mean thanks.email.html?"),
+    ],
+)
+def test_a_template_that_no_message_uses_is_told(tmp_path: Path, name: str, said: str | None) -> None:
+    """A misspelt name would leave the shipped wording in force without a word."""
+    (tmp_path / name).write_text("Hello")
+    wanted = [f"template {name}: {said}"] if said else []
+    assert _composer(tmp_path).strays(["email", "sms"]) == wanted
 
 
 def test_an_included_template_is_named_where_the_mistake_is_its_own(tmp_path: Path) -> None:

@@ -298,7 +298,16 @@ def test_the_check_finds_what_only_an_empty_day_breaks(tmp_path: Path) -> None:
     (tmp_path / "report.txt").write_text("{{ '%.1f' | format(latest.average) }}")
     with pytest.raises(BadConfig) as refused:
         Renderer(tmp_path).check()
-    assert refused.value.problems == ("template report.txt line 1: must be real number, not NoneType",)
+    assert refused.value.problems == (
+        "template report.txt line 1: must be real number, not NoneType (on a day without ratings)",
+    )
+
+
+def test_a_report_without_words_is_refused(tmp_path: Path) -> None:
+    """An emptied file is a slip; the shipped template comes back when it is deleted."""
+    (tmp_path / "report.html").write_text("\n")
+    with pytest.raises(BadConfig, match=r"template report\.html: nothing comes out of it; delete the file"):
+        Renderer(tmp_path).check()
 
 
 def test_json_has_every_figure_under_its_name() -> None:

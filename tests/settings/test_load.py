@@ -195,7 +195,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         "folder: is a directory, a configuration is a file",
         "fifo: is a FIFO, a configuration is a file",
         "/dev/null: is a device or socket, a configuration is a file",
-        "latin.toml: not UTF-8 at byte 22",
+        "latin.toml: not UTF-8 at byte 22; save the file as UTF-8",
         "latin.toml/x: cannot be read: not a directory",
         "loop: cannot be read: too many levels of symbolic links",
         "a\0b: cannot be read: embedded null byte",

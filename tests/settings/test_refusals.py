@@ -248,7 +248,10 @@ def test_a_wrong_setting_gets_one_line(problems: Problems, table: str, content: 
     [
         ("a =", "config.toml:1:4: not valid TOML: invalid value"),
         ("[rating]\nminimum = 1\nlow_below == 3", "config.toml:3:12: not valid TOML: invalid value"),
-        ("[rating]\nstep = 1\nstep = 1\n", "config.toml:3:9: not valid TOML: cannot overwrite a value"),
+        (
+            "[rating]\nstep = 1\nstep = 1\n",
+            "config.toml:3:9: not valid TOML: cannot overwrite a value; the key is given above already",
+        ),
         (
             "[delivery\nworkers = 1",
             "config.toml:1:10: not valid TOML: expected ']' at the end of a table declaration",

@@ -1,0 +1,1 @@
+"""What the program says about bad input, word for word: see `case`."""
