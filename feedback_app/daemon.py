@@ -28,7 +28,7 @@ from feedback_app.store import customers, daemons
 from feedback_app.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from feedback_app.concurrency import Conveyor
@@ -46,6 +46,7 @@ class RunFigures:
 
     processed: int  # ratings
     tries: Counter[str]  # of messages, by the state that the message had after it
+    down: Mapping[str, str]  # channels that were down at the end, and why
 
 
 class Daemon:
@@ -106,7 +107,9 @@ class Daemon:
         if self._failure is not None:
             raise self._failure
         return RunFigures(
-            processed=self._processed, tries=sum((one.counts for one in self._dispatchers), Counter())
+            processed=self._processed,
+            tries=sum((one.counts for one in self._dispatchers), Counter()),
+            down={one.channel: one.health.reason for one in self._dispatchers if one.health.down},
         )
 
     async def _open_and_serve(self, stack: contextlib.AsyncExitStack, *, drain: bool) -> None:
@@ -124,6 +127,8 @@ class Daemon:
         await assembly.recover(store, host, self._clock())
         await self._sign_on(stack, store)
         await _warn_of_unserved(store, host)
+        if os.geteuid() == 0:
+            log.warning("running as root; a user of its own is safer")
         self._dispatchers = assembly.dispatchers_of(
             settings, host, store, boot_id=self._boot_id, clock=self._clock
         )

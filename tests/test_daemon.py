@@ -9,6 +9,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,41 @@ async def test_submitting_before_the_start_waits_for_it(tmp_path: Path) -> None:
         one.submit(Feedback(rating=4)).result(DEADLINE)
 
 
+async def test_giving_up_waiting_for_an_answer_harms_nobody(tmp_path: Path) -> None:
+    """A cancelled future takes neither its rating back nor the answers of others away."""
+    one = daemon(business(tmp_path, plugin=NEVER_OPEN))
+    given_up, other = (one.submit(Feedback(rating=4, id=name)) for name in "ab")
+    given_up.cancel()
+    with pytest.raises(BadConfig, match="channel chat' failed: no"):
+        await one.run()
+    with pytest.raises(Unavailable):
+        other.result(DEADLINE)
+
+
+def test_whenever_the_daemon_ends_submitting_gives_a_future(tmp_path: Path) -> None:
+    """Also when it is cancelled: a rating is taken, or refused as unavailable, and nothing else is raised."""
+    one = daemon(business(tmp_path))
+    thread = CoroutineThread(one.run)
+    thread.start()
+    assert one.ready.wait(DEADLINE)
+    answers = [one.submit(Feedback(rating=5))]
+    stopper = threading.Thread(target=thread.stop)
+    stopper.start()
+    while not isinstance(answers[-1].exception(DEADLINE), Unavailable):
+        answers.append(one.submit(Feedback(rating=5)))
+    stopper.join()
+    numbers = [answer.result() for answer in answers[:-1]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert rows(tmp_path / "feedback.db", "SELECT count(*) FROM feedback") == [(len(numbers),)]
+
+
+@pytest.mark.parametrize("given_at", [1.5, "yesterday", -(2**70), 2**70])
+async def test_a_moment_that_cannot_be_is_refused(tmp_path: Path, given_at: Any) -> None:
+    """At the call, not by the database."""
+    with pytest.raises(BadData, match="given_at"):
+        daemon(business(tmp_path)).submit(Feedback(rating=4, given_at=given_at))
+
+
 def test_a_synchronous_program_can_hold_a_daemon(tmp_path: Path) -> None:
     """In a thread of its own: no signal handlers, submit, drain by stop, no thread left."""
     before = threading.active_count()
@@ -167,6 +203,31 @@ async def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
     async with running(daemon(config)):
         with pytest.raises(Busy, match=f"a daemon with pid {os.getpid()}"):
             await daemon(config).run(drain=True)
+
+
+NEVER_OPEN = RECORDER.replace(
+    "    async def send", "    async def open(self):\n        raise SystemExit('no')\n\n    async def send"
+)
+NEVER_CLOSED = RECORDER.replace(
+    "    async def send",
+    "    async def close(self):\n        await asyncio.Event().wait()\n\n    async def send",
+)
+
+
+async def test_a_plugin_that_exits_while_opening_fails_the_start_by_name(tmp_path: Path) -> None:
+    """An exit of a plugin is a failure of the plugin, not a success of the program."""
+    with pytest.raises(BadConfig, match="plugin chat, channel chat' failed: no"):
+        await daemon(business(tmp_path, plugin=NEVER_OPEN)).run()
+
+
+async def test_a_plugin_that_does_not_close_does_not_keep_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named, and the ledger is closed all the same."""
+    monkeypatch.setattr("feedback_app.assembly._CLOSE_LIMIT", 0.05)
+    await asyncio.wait_for(daemon(business(tmp_path, plugin=NEVER_CLOSED)).run(drain=True), DEADLINE)
+    (record,) = [one for one in caplog.records if one.message == "plugin did not close"]
+    assert record.__dict__["plugin"] == "chat"
 
 
 async def test_a_plugin_that_cannot_open_fails_the_start_by_name(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from feedback_app.model import Customer
 from tests.making import NOW, incoming
 from tests.running import DEADLINE, RECORDER, add, business, rows, sent, until
+from tests.servers import free_port
 from tests.test_daemon import CHATTY, HANGING, SLOW
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -89,6 +91,29 @@ async def test_a_second_signal_ends_at_once_without_loss(
     assert out.startswith("processed 0 ratings, sent 1 message\n")
     assert sent(tmp_path) == [f"thanks.1.{_ledger_id(ledger)}"]
     assert rows(ledger, "SELECT attempts FROM message") == [(1,)]
+
+
+@pytest.mark.parametrize(("which", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+async def test_a_second_signal_ends_also_a_program_whose_loop_is_blocked(
+    tmp_path: Path, start: Start, which: signal.Signals, code: int
+) -> None:
+    """A plugin that never lets the event loop turn cannot keep the process."""
+    stuck = RECORDER.replace(
+        "        with LOG.open",
+        "        import time\n        LOG.touch()\n        time.sleep(600)\n        with LOG.open",
+    )
+    await add(tmp_path / "feedback.db", [incoming("r1", contact=CHATTY)], NOW)
+    process = start(business(tmp_path, plugin=stuck), "run")
+    await until((tmp_path / "sent.log").exists)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "the event loop is blocked" in line:
+            break
+    process.send_signal(which)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.2)
+    process.send_signal(which)
+    assert process.wait(DEADLINE) == code
 
 
 def _ledger_id(ledger: Path) -> str:
@@ -183,3 +208,26 @@ def test_output_into_a_closed_pipe_is_no_error(tmp_path: Path, start: Start) -> 
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_drain_says_which_channel_is_down(tmp_path: Path, start: Start) -> None:
+    """The messages wait, no attempt is counted, and the exit code is 0: nothing more can be done now."""
+    config = tmp_path / "config.toml"
+    config.write_text(f"""
+[plugins.email_notifier]
+transport = "smtp"
+host = "127.0.0.1"
+port = {free_port()}
+""")
+    ada = Customer(id="c1", email="ada@example.com")
+    await add(tmp_path / "feedback.db", [incoming(f"r{n}", contact=ada) for n in range(3)], NOW)
+    process = start(config, "run", "--drain")
+    out, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+    assert out.startswith(
+        "processed 3 ratings, sent 0 messages\n"
+        "0 low ratings open\n"
+        "channel email is down, its messages wait: cannot connect to 127.0.0.1:"
+    )
+    assert "\n3 messages waiting for later, the next until " in out
+    assert rows(tmp_path / "feedback.db", "SELECT state, attempts FROM message") == [("queued", 0)] * 3

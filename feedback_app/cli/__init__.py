@@ -7,6 +7,7 @@ import difflib
 import errno
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except BaseException as error:
         if "--debug" in arguments and not isinstance(error, (click.exceptions.Exit, SystemExit)):
-            raise
+            traceback.print_exc()
         return _explain(error)
 
 

@@ -34,13 +34,11 @@ class Program:
         self._settings: Settings | None = None
 
     def settings(self) -> Settings:
-        """Load the settings once, saying their warnings. Raises BadConfig."""
+        """Load the settings once; `run` and `config check` say their warnings. Raises BadConfig."""
         if self._settings is None:
             from feedback_app.settings import load_settings
 
             self._settings = load_settings(*self.files)
-            for warning in self._settings.warnings:
-                click.echo(f"warning: {warning}", err=True)
         return self._settings
 
     def store(self) -> Store:

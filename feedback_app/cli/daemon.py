@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from feedback_app.cli.context import Program, echo_json, iso, json_option
+from feedback_app.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,8 +33,6 @@ def run(program: Program, *, drain: bool) -> None:
 
     settings = program.settings()
     set_up_logging(debug=program.debug)
-    if os.geteuid() == 0:
-        click.echo("warning: running as root; a user of its own is safer", err=True)
     from feedback_app.daemon import Daemon
 
     figures = _run_loop(lambda: Daemon(settings).run(drain=drain))
@@ -77,11 +75,13 @@ def _say_drained(figures: RunFigures, left: dict[str, Any]) -> None:
     click.echo(
         f"processed {_some(figures.processed, 'rating')}, sent {_some(figures.tries['sent'], 'message')}"
     )
-    click.echo(f"{_some(left['low'], 'low rating')} open: feedback-app low-ratings list")
+    hint = ": feedback-app low-ratings list" if left["low"] else ""
+    click.echo(f"{_some(left['low'], 'low rating')} open{hint}")
+    for channel, reason in figures.down.items():
+        click.echo(f"channel {channel} is down, its messages wait: {reason}")
     if left["queued"]:
-        click.echo(
-            f"{_some(left['queued'], 'message')} waiting for later, the next until {iso(left['next_attempt'])}"
-        )
+        later = max(left["next_attempt"], now_ms())
+        click.echo(f"{_some(left['queued'], 'message')} waiting for later, the next until {iso(later)}")
     if left["received"]:
         retry = f" for another try, the next until {iso(left['retry_at'])}" if left["retry_at"] else ""
         click.echo(f"{_some(left['received'], 'rating')} waiting{retry}")

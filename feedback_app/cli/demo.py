@@ -104,7 +104,9 @@ def _say_messages(folder: Path) -> None:
     mails = sorted(file for part in ("new", "cur") for file in (folder / "mail" / part).glob("*"))
     sms_file = folder / "sms.jsonl"
     texts = sms_file.read_text(encoding="utf-8").splitlines() if sms_file.exists() else []
-    click.echo(f"\n{len(mails)} mails in {folder / 'mail'}, {len(texts)} text messages in {sms_file}, such as:\n")
+    click.echo(
+        f"\n{len(mails)} mails in {folder / 'mail'}, {len(texts)} text messages in {sms_file}, such as:\n"
+    )
     for line in texts[:1]:
         sms = json.loads(line)
         click.echo(f"  SMS to {sms['to']}: {shortened(sms['text'], 160)}")

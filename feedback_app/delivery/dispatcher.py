@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 _LEASE = 30_000  # milliseconds
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 _IN_FLIGHT_PER_WORKER = 8
+_LONGEST_PAUSE = (
+    300.0  # seconds between probes of a channel that is down: what works again is soon used again
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +74,9 @@ class Dispatcher:
         self._clock = clock
         self._purpose = purpose
         self.channel = str(notifier.channel)
-        self.health = ChannelHealth(probe_every=policy.backoff.initial)
+        self.health = ChannelHealth(
+            replace(policy.backoff, maximum=min(policy.backoff.maximum, _LONGEST_PAUSE))
+        )
         self.counts: Counter[str] = Counter()
         self._sending: set[int] = set()  # numbers whose send has begun and not ended
         in_flight = policy.workers * _IN_FLIGHT_PER_WORKER
@@ -160,11 +165,11 @@ class Dispatcher:
         )
         now = self._clock()
         if verdict.outcome == "channel_down":
-            self.health.failed(self.channel, storable(error), now)
+            self.health.failed(self.channel, claimed.number, storable(error), now)
         elif verdict.outcome == "permanent":
             self.health.works(self.channel)  # it answered; only this message is refused
         else:
-            self.health.unclear(now)
+            self.health.unclear(claimed.number, now)
         if verdict.outcome == "bug" or verdict.state != "queued":
             # Reasons name addresses, so they stay in the ledger: `messages show`.
             log.warning(
@@ -198,11 +203,11 @@ class Dispatcher:
             one.job.number for one in results if one.value is None and one.job.number not in self._sending
         ]
         for number in untried:
-            self.health.given_back(number, self._clock())
+            self.health.unclear(number, self._clock())
         for one in results:
             if one.error is not None and not isinstance(one.error, asyncio.CancelledError):
                 log.error(
-                    "message not tried",
+                    "delivery broke off",
                     extra={"message_number": one.job.number, "fault": fault_site(one.error)},
                 )
         while True:

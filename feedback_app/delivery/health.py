@@ -6,16 +6,18 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedback_app.delivery.retry import Backoff
     from feedback_app.model import Milliseconds
 
 log = logging.getLogger(__name__)
 
 
 class ChannelHealth:
-    """Up until told otherwise. `probe_every` is in seconds."""
+    """Up until told otherwise. `pauses` says how long to wait before each probe of a channel that stays down."""
 
-    def __init__(self, probe_every: float) -> None:
-        self._probe_every = int(probe_every * 1000)
+    def __init__(self, pauses: Backoff) -> None:
+        self._pauses = pauses
+        self._failures = 0  # in a row, since the channel went down
         self._probe: int | None = None  # number of the message that is being tried while the channel is down
         self._next_probe: Milliseconds = 0
         self.down_since: Milliseconds | None = None
@@ -45,23 +47,24 @@ class ChannelHealth:
         """Whether a claimed message is to go back untried: the channel went down while it waited for a worker."""
         return self.down and number != self._probe
 
-    def failed(self, channel: str, reason: str, now: Milliseconds) -> None:
-        """Note that the channel is down; logged once, not per message."""
+    def failed(self, channel: str, number: int, reason: str, now: Milliseconds) -> None:
+        """Note that a message found the channel down; logged once, not per message."""
         if not self.down:
             self.down_since = now
+            self._pause(now)
             log.error("channel down", extra={"channel": channel, "reason": reason})
         self.reason = reason
-        self.unclear(now)
+        self.unclear(number, now)
 
-    def unclear(self, now: Milliseconds) -> None:
-        """Note that a try told nothing of the channel's state: while it is down, probe again later."""
-        self._probe = None
-        self._next_probe = now + self._probe_every
+    def unclear(self, number: int, now: Milliseconds) -> None:
+        """Note that a message told nothing of the channel's state; when it was the probe, another one is needed."""
+        if self.down and number == self._probe:
+            self._probe = None
+            self._pause(now)
 
-    def given_back(self, number: int, now: Milliseconds) -> None:
-        """Note that a claimed message was not tried; when it was the probe, another one is needed."""
-        if number == self._probe:
-            self.unclear(now)
+    def _pause(self, now: Milliseconds) -> None:
+        self._failures += 1
+        self._next_probe = now + int(self._pauses.delay(self._failures) * 1000)
 
     def works(self, channel: str) -> None:
         """Note that the far side answered as it should."""
@@ -69,4 +72,5 @@ class ChannelHealth:
             log.info("channel up again", extra={"channel": channel})
             self.down_since = None
             self._probe = None
+            self._failures = 0
             self.reason = ""

@@ -29,7 +29,7 @@ def read_table(plugin: object, name: str, settings: Settings) -> object | None:
     table = copy.deepcopy(settings.plugins.tables.get(name, {}))
     model = getattr(plugin, "Settings", None)
     if model is None:
-        return _namespace(table)
+        return _namespace(table, f"[plugins.{name}]")
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise MisfitError("Settings must be a pydantic model: class Settings(BaseModel)")
     try:
@@ -44,9 +44,16 @@ def read_table(plugin: object, name: str, settings: Settings) -> object | None:
     return anchored
 
 
-def _namespace(table: Mapping[str, Any]) -> SimpleNamespace:
-    inner = {key: _namespace(value) if isinstance(value, dict) else value for key, value in table.items()}
-    return SimpleNamespace(**inner)
+def _namespace(table: Mapping[str, Any], where: str) -> SimpleNamespace:
+    class Table(SimpleNamespace):
+        def __getattr__(self, key: str) -> Any:  # reached only where there is no such key
+            raise AttributeError(f"{where} has no key '{key}'")
+
+    inner = {
+        key: _namespace(value, f"{where[:-1]}.{key}]") if isinstance(value, dict) else value
+        for key, value in table.items()
+    }
+    return Table(**inner)
 
 
 def _anchored(value: Any, directory: Path) -> Any:

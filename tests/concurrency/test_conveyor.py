@@ -189,3 +189,42 @@ async def test_a_failure_of_claim_or_commit_ends_the_run(part: str) -> None:
         await asyncio.wait_for(_conveyor(work).run(), DEADLINE)
     assert failure.group_contains(OSError, match="the disk is gone")
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_a_wake_up_during_a_claim_is_not_idleness() -> None:
+    """A claim that began before the wake-up may have missed what it was for, so who waits for idleness waits on."""
+    work = Work()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def claim(room: int) -> Claim[int]:
+        found = await work.claim(room)
+        begun.set()
+        await go_on.wait()
+        return found
+
+    conveyor = Conveyor(
+        "test", claim=claim, handle=work.handle, commit=work.commit, n_workers=1, max_in_flight=8
+    )
+    async with _running(conveyor):
+        await asyncio.wait_for(begun.wait(), DEADLINE)
+        work.waiting.append(7)
+        conveyor.wake()
+        go_on.set()
+        await asyncio.wait_for(conveyor.idle(), DEADLINE)
+        assert [one.value for one in work.results] == [14]
+
+
+async def test_it_is_not_idle_while_more_is_due() -> None:
+    """A claim that found nothing but says that more is due now is asked again before anybody hears of idleness."""
+    work = Work([7])
+    answers = iter([Claim[int]((), 0), Claim[int]((), 0)])
+
+    async def claim(room: int) -> Claim[int]:
+        return next(answers, None) or await work.claim(room)
+
+    conveyor = Conveyor(
+        "test", claim=claim, handle=work.handle, commit=work.commit, n_workers=1, max_in_flight=8
+    )
+    async with _running(conveyor):
+        await asyncio.wait_for(conveyor.idle(), DEADLINE)
+        assert [one.value for one in work.results] == [14]

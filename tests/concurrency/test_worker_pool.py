@@ -354,6 +354,21 @@ async def test_stop_cancels_what_runs_and_what_waits() -> None:
     assert {asyncio.CancelledError} == {kind_of(result) for result in results}
 
 
+async def test_stop_before_a_woken_worker_runs_ends_the_pool() -> None:
+    """The job that no worker has taken yet is reported as cancelled, and nobody waits for it for ever."""
+    results: list[JobResult[int, int]] = []
+    pool = WorkerPool(Gate(), 2, on_result=results.append)
+
+    async def work() -> None:
+        async with pool:
+            await asyncio.sleep(0)  # the workers go to sleep
+            asyncio.get_running_loop().call_soon(pool.stop)  # runs before the worker that the job wakes
+            await pool.submit(1)
+
+    await asyncio.wait_for(work(), DEADLINE)
+    assert [type(one.error) for one in results] == [asyncio.CancelledError]
+
+
 async def test_stop_sends_waiting_submitters_away() -> None:
     """A submitter that waits for room learns that there will be none."""
     gate = Gate()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import pytest
 
 from feedback_app import (
     ChannelDown,
+    Customer,
     Message,
     Notifier,
     OutcomeUnknown,
@@ -22,7 +26,7 @@ from feedback_app import (
 )
 from feedback_app.delivery.dispatcher import DeliveryPolicy, Dispatcher
 from feedback_app.delivery.retry import Backoff
-from feedback_app.store import outbox, status
+from feedback_app.store import customers, outbox, status
 from feedback_app.store.store import Store
 from tests.making import NOW, message
 from tests.running import DEADLINE
@@ -127,6 +131,7 @@ async def test_failures_come_again_until_they_are_dead(store: Store) -> None:
         (PermanentFailure("550"), {"dead": 1}),
         (ValueError("bug"), {"queued": 1}),
         (SystemExit(1), {"queued": 1}),
+        (asyncio.CancelledError(), {"queued": 1}),
         (OutcomeUnknown("cut"), {"queued": 1}),
     ],
 )
@@ -141,6 +146,45 @@ async def test_whatever_a_plugin_raises_is_its_messages_outcome(
 
     await _deliver_all(store, _Scripted(fail), _Time())
     assert await _states(store) == wanted
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted", "stored"),
+    [
+        (PermanentFailure("550 caf\udce9"), "dead", "550 caf\\udce9"),
+        (TemporaryFailure(ValueError("greylisted")), "queued", "greylisted"),  # type: ignore[arg-type]
+        (TemporaryFailure("x" * 100_000), "queued", "x" * 2_000),
+        (Receipt(provider_id=UUID(int=7)), "sent", str(UUID(int=7))),  # type: ignore[arg-type]
+    ],
+)
+async def test_whatever_a_plugin_says_can_be_stored(
+    store: Store, answer: Exception | Receipt, wanted: str, stored: str
+) -> None:
+    """Bytes of a far side that are no UTF-8, and values that are no text, are written down and end nothing."""
+    await _queue(store, 1)
+
+    async def send(_message: Message) -> Receipt:
+        if isinstance(answer, Receipt):
+            return answer
+        raise answer
+
+    await _deliver_all(store, _Scripted(send), _Time())
+    assert await _states(store) == {wanted: 1}
+    query = "SELECT COALESCE(provider_id, error) FROM {}"
+    for table in ("message", "delivery_attempt"):
+        said = await store.read(lambda connection: connection.exec_driver_sql(query.format(table)).scalar())  # noqa: B023
+        assert said == stored
+
+
+async def test_opted_out_customers_do_not_hide_the_others_behind_them(store: Store) -> None:
+    """A claim that is suppressed as a whole is no sign of having nothing to do."""
+    gone = Customer(id="gone")
+    await store.write(partial(customers.put, customers=[gone], now=NOW))
+    await store.write(partial(customers.set_opted_out, customer_id="gone", when=NOW))
+    entries = [message(number, customer="gone") for number in range(1, 201)]
+    await store.write(partial(outbox.enqueue, entries=[*entries, message(201, customer=None)], now=NOW))
+    await _deliver_all(store, _Scripted(_ok), _Time())
+    assert await _states(store) == {"suppressed": 200, "sent": 1}
 
 
 async def test_a_wrong_answer_is_a_bug_of_the_plugin(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -243,3 +287,49 @@ async def test_stopping_hard_gives_back_what_was_not_begun_and_leaves_what_was(s
     states = await _states(store)
     assert states["sending"] <= 2
     assert states["queued"] == 20 - states["sending"]
+
+
+class _Locked(Notifier):
+    """Its channel is down once; then, once, the ledger is locked when the marker of a message is to be written."""
+
+    channel = "email"
+
+    def __init__(self, ledger: sqlite3.Connection) -> None:
+        self._ledger = ledger
+        self.sent = 0
+        self.marked = 0
+
+    @property
+    def on_unknown(self) -> Literal["hold"]:  # type: ignore[override]
+        self.marked += 1
+        if self.marked == 2:
+            self._ledger.execute("BEGIN IMMEDIATE")
+            asyncio.get_running_loop().call_later(0.2, self._ledger.execute, "ROLLBACK")
+        return "hold"
+
+    async def send(self, message: Message) -> Receipt:
+        if self.marked == 1:
+            raise ChannelDown("535 wrong password")
+        self.sent += 1
+        return Receipt()
+
+
+async def test_a_probe_that_meets_a_locked_ledger_is_not_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its marker cannot be written, so it goes back untried and that is said; the next one opens the channel."""
+    monkeypatch.setattr("feedback_app.store.engines._COMMON", ("PRAGMA busy_timeout = 50",))
+    clock = _Time()
+    async with Store(tmp_path / "feedback.db") as store:
+        await _queue(store, 2)
+        with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as ledger:
+            notifier = _Locked(ledger)
+            one = _dispatcher(store, notifier, clock, workers=1)
+            async with _delivering(one):
+                for _ in range(3):
+                    await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+                    clock.now += 31_000
+                    one.conveyor.wake()
+                await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+        assert await _states(store) == {"sent": 2}
+    assert "delivery broke off" in caplog.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -78,4 +78,12 @@ def test_the_last_allowed_attempt_ends_as_a_dead_letter(error: Exception) -> Non
 @pytest.mark.parametrize(("wish", "wanted"), [(1, 15), (300, 300), (10_000_000, 3600), (-5, 15), (None, 15)])
 def test_the_far_sides_wish_is_kept_within_reason(wish: float | None, wanted: float) -> None:
     """Never sooner than the back-off, never later than an hour."""
+    assert _judge(TemporaryFailure("429", retry_after=wish)).delay == wanted
+
+
+@pytest.mark.parametrize(
+    ("wish", "wanted"), [("120", 120), ("in a minute", 15), (float("nan"), 15), ([], 15)]
+)
+def test_a_wish_that_is_no_number_does_no_harm(wish: Any, wanted: float) -> None:
+    """A plugin may hand a header over as it came."""
     assert _judge(TemporaryFailure("429", retry_after=wish)).delay == wanted

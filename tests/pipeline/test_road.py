@@ -138,6 +138,38 @@ class _Endless(Analyser):
         return {}
 
 
+class _Odd(Analyser):
+    name = "odd"
+
+    def __init__(self, facts: object) -> None:
+        self._facts = facts
+
+    async def analyse(self, feedback: Feedback) -> Mapping[str, object]:
+        if isinstance(self._facts, BaseException):
+            raise self._facts
+        return {"facts": self._facts}
+
+
+@pytest.mark.parametrize("facts", [{1, 2}, float("nan"), SystemExit(3), asyncio.CancelledError()], ids=repr)
+async def test_facts_that_cannot_be_stored_are_left_out(tmp_path: Path, facts: object) -> None:
+    """What is no JSON, an exit and a cancellation of the analyser's own making are its failures, not the rating's."""
+    outcome = await _pipeline(tmp_path, analysers=(_Odd(facts), _Words()))(_rated(5, comment="a b"), ADA)
+    assert outcome.ended == "thanked"
+    assert set(outcome.analysis["odd"]) == {"failed"}  # type: ignore[call-overload]
+    assert outcome.analysis["words"] == {"count": 2}
+
+
+async def test_cancelling_the_pipeline_is_no_failure_of_an_analyser(tmp_path: Path) -> None:
+    """The daemon ends: the rating counts as never seen."""
+    endless = _Endless()
+    endless.timeout = 60
+    task = asyncio.create_task(_pipeline(tmp_path, analysers=(endless,))(_rated(5), ADA))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_an_analysers_failure_never_loses_the_rating(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -78,7 +78,7 @@ HOOKS = {
     ),
     "@hookimpl\ndef make_notifier(settings):\n    raise StopIteration\n": "plugins/bad.py:4: StopIteration",
     "@hookimpl\ndef make_notifier(settings):\n    return settings.host\n": (
-        "plugins/bad.py:4: AttributeError: 'types.SimpleNamespace' object has no attribute 'host'"
+        "plugins/bad.py:4: AttributeError: [plugins.bad] has no key 'host'"
     ),
     "class Settings:\n    pass\n@hookimpl\ndef make_notifier(settings):\n    return None\n": (
         "plugins/bad.py: Settings must be a pydantic model: class Settings(BaseModel)"

@@ -8,11 +8,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import OperationalError
 
 from feedback_app.errors import BadConfig, BadData, Busy, CannotCreate
 from feedback_app.store import migrate
@@ -167,6 +169,36 @@ async def test_a_second_daemon_is_refused_and_told_the_pid_of_the_first(tmp_path
         async with Store(path):
             assert daemon_runs(path) == os.getpid()
     assert daemon_runs(path) is None
+
+
+async def test_a_daemon_waits_for_a_commands_checkpoint(tmp_path: Path) -> None:
+    """A command has the lock for a moment only; that is no reason to refuse the daemon."""
+    path = tmp_path / "feedback.db"
+    migrate.create(path)
+    lock = LedgerLock(path)
+    assert lock.try_acquire("command")
+    asyncio.get_running_loop().call_later(0.2, lock.release)
+    async with Store(path, "daemon"):
+        assert daemon_runs(path) == os.getpid()
+
+
+async def test_an_opening_that_fails_lets_go_of_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No lock and no thread are left, so the next one can open."""
+    path = tmp_path / "feedback.db"
+    migrate.create(path)
+    with sqlite3.connect(path) as ledger:
+        ledger.execute("ALTER TABLE meta RENAME TO meta_away")
+    ledger.close()
+    threads = threading.active_count()
+    with pytest.raises(OperationalError, match="no such table: meta"):
+        async with Store(path, "daemon"):
+            pass
+    assert threading.active_count() == threads
+    lock = LedgerLock(path)
+    assert lock.try_acquire("daemon")
+    lock.release()
 
 
 def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:

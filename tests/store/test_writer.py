@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from feedback_app.errors import Busy
 from feedback_app.store.store import Store
@@ -136,6 +139,38 @@ async def test_a_lock_held_by_another_process_is_waited_for_then_told(
         other.close()
         await store.write(partial(_note, key="late"))
         assert await store.read(_keys) == {"late"}
+
+
+async def test_a_lock_is_waited_for_once_and_not_by_each_of_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty units that met a locked ledger together hear of it together."""
+    monkeypatch.setattr("feedback_app.store.engines._COMMON", ("PRAGMA busy_timeout = 250",))
+    path = tmp_path / "feedback.db"
+    async with Store(path) as store:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            begun = time.monotonic()
+            writes = (store.write(partial(_note, key=f"k{number}")) for number in range(20))
+            errors = await asyncio.gather(*writes, return_exceptions=True)
+            took = time.monotonic() - begun
+    assert {type(error) for error in errors} == {Busy}
+    assert took < 2.5  # one by one it is 5 s
+
+
+async def test_errors_of_the_database_do_not_quote_what_was_to_be_stored(store: Store) -> None:
+    """They reach the log; the parameters are names, addresses and comments."""
+    await store.write(partial(_note, key="a", value="ada@example.com"))
+    with pytest.raises(IntegrityError) as error:
+        await store.write(partial(_note, key="a", value="ada@example.com"))
+    assert "ada@example.com" not in str(error.value)
+
+
+async def test_a_commit_stays_one_when_the_checkpoint_may_not_be_made(store: Store) -> None:
+    """Without a right to the lock file the log only grows; whoever wrote hears of success."""
+    store.path.with_name("feedback.db-lock").mkdir()
+    assert await store.write(partial(_note, key="big", value="x" * 17_000_000)) == "big"
+    store.path.with_name("feedback.db-lock").rmdir()
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
