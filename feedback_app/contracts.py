@@ -41,7 +41,7 @@ class Notifier(ABC):
         """Get ready; raising fails the start and names the plugin."""
 
     async def close(self) -> None:
-        """Let everything go; called also after a failed `open`."""
+        """Let everything go; called also after a failed `open`. It has 10 seconds."""
 
 
 class Analyser(ABC):

@@ -75,7 +75,8 @@ class Daemon:
 
         A rating whose `id` the ledger has, with the same content, gives the number of the first. Raises BadData
         for a rating off the scale; the future raises BadData for the same id with other content, and Unavailable
-        when the daemon ends before it took the rating.
+        when the daemon ends before it took the rating. A callback on the future runs in the writer's thread, so
+        it must not wait there. Nothing bounds what waits: a fast caller waits for the futures itself.
         """
         return self._submissions.submit(feedback)
 

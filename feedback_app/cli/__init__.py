@@ -69,7 +69,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:  # None: whoever started us has closed it
             sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is becomes a line and an exit code
         if "--debug" in arguments and not isinstance(error, (click.exceptions.Exit, SystemExit)):
             traceback.print_exc()
         return _explain(error)

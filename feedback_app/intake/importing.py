@@ -15,6 +15,7 @@ from feedback_app.store.ratings import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from sqlalchemy import Connection
 
@@ -98,15 +99,15 @@ async def _commit_in_chunks(
     unit: Callable[[Sequence[Record]], Callable[[Connection], Result]],
     count: Callable[[Sequence[Record], Result], None],
 ) -> None:
-    waiting: deque[tuple[Sequence[Record], asyncio.Future[Result]]] = deque()
+    waiting: deque[tuple[Sequence[Record], Future[Result]]] = deque()
 
     async def settle_oldest() -> None:
         chunk, committed = waiting.popleft()
-        count(chunk, await committed)
+        count(chunk, await asyncio.wrap_future(committed))
         listener.committed(tally)
 
     for chunk in _chunks(_accepted(records, tally, listener)):
-        waiting.append((chunk, asyncio.wrap_future(store.submit(unit(chunk)))))
+        waiting.append((chunk, store.submit(unit(chunk))))
         if len(waiting) > _AHEAD:
             await settle_oldest()
     while waiting:

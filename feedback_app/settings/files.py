@@ -53,15 +53,15 @@ def _exists(path: Path) -> bool:
 
 def read_file(file: Path, here: Path) -> tuple[Layer, tuple[str, ...]]:
     """Return what the file says, and warnings about it. Raises BadConfig with one problem."""
+    if "\0" in str(file):
+        raise BadConfig(f"{str(file)!r}: cannot be read: a file's name holds no NUL character")
     try:
         path = here / file
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # looked at before opening, which would wait for ever on a FIFO
             raise BadConfig(f"{file}: is {_kind(mode)}, a configuration is a file")
         content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        if isinstance(error, BadConfig):
-            raise
+    except OSError as error:
         raise BadConfig(f"{file}: cannot be read: {_reason(error)}") from None
     tables = _parse(file, content)
     layer = Layer(origin=Origin(name=str(file)), tables=tables)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -93,7 +94,7 @@ def create(path: Path) -> None:
     Raises CannotCreate (73), NotPermitted (77).
     """
     place.check_folder(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         # The mode comes first: a ledger holds addresses and words of customers, so nobody else reads it.
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))

@@ -198,7 +198,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         "latin.toml: not UTF-8 at byte 22; save the file as UTF-8",
         "latin.toml/x: cannot be read: not a directory",
         "loop: cannot be read: too many levels of symbolic links",
-        "a\0b: cannot be read: embedded null byte",
+        "'a\\x00b': cannot be read: a file's name holds no NUL character",
     )
 
 
