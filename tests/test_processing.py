@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from feedback_app.model import Customer, Feedback, Message, Outcome
 from feedback_app.processing import Processor
@@ -61,7 +62,7 @@ async def test_an_outcome_that_the_ledger_cannot_hold_takes_no_other_down(store:
     """The culprit of a group is found and has failed; the others of the group are done."""
     arrivals = [incoming(f"r{number}") for number in range(1, 8)]
     await store.write(partial(ratings.take_in, arrivals=arrivals, now=NOW))
-    bad = {3: ["a list"], 5: "half a character \udcff"}
+    bad: dict[int, Any] = {3: ["a list"], 5: "half a character \udcff"}
 
     async def decide(feedback: Feedback, _customer: Customer | None) -> Outcome:
         _, plain = message(feedback.number, feedback=feedback.number)
