@@ -110,7 +110,7 @@ def echo_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in header:
-            table.add_column(title)
+            table.add_column(title, no_wrap=title != header[-1])  # only the last one, a text, may be broken
         for row in rows:
             table.add_row(*(Text(shown(cell)) for cell in row))
         Console().print(table)
