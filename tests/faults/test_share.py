@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 
 import pytest
 
 from tests.faults import kill, power
+from tests.faults.needs import need_strace
 
 
 @pytest.mark.parametrize(("which", "first_seed"), [(signal.SIGKILL, 41), (signal.SIGTERM, 42)])
@@ -24,17 +23,9 @@ def test_signals_under_load_lose_nothing(which: signal.Signals, first_seed: int)
         assert figures.slowest_stop < 27
 
 
-def _need_strace() -> None:
-    if shutil.which("strace") is None:
-        reason = "strace is not installed (apt-get install strace)"
-        if os.environ.get("FEEDBACK_APP_TEST_REQUIRE") == "all":
-            pytest.fail(reason)
-        pytest.skip(reason)
-
-
 def test_power_cuts_lose_nothing() -> None:
     """What was acknowledged before the cut is in the ledger after it, whatever the disk's cache kept."""
-    _need_strace()
+    need_strace()
     figures = power.run(7, 200)
     assert (figures.lost, figures.corrupt, figures.broken) == (0, 0, [])
     assert figures.acknowledged > 0
@@ -42,5 +33,5 @@ def test_power_cuts_lose_nothing() -> None:
 
 def test_the_power_cut_test_finds_what_it_looks_for() -> None:
     """With `synchronous = NORMAL` acknowledged ratings are lost, and the same test says so."""
-    _need_strace()
+    need_strace()
     assert power.run(7, 100, "NORMAL").lost > 0
