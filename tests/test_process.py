@@ -231,3 +231,22 @@ port = {free_port()}
     )
     assert "\n3 messages waiting for later, the next until " in out
     assert rows(tmp_path / "feedback.db", "SELECT state, attempts FROM message") == [("queued", 0)] * 3
+
+
+def test_an_import_keeps_its_verdict_when_its_reader_leaves(tmp_path: Path) -> None:
+    """`feedback-app feedback import bad.csv 2>&1 | head -0` still ends with 65, and the good row is in."""
+    config = business(tmp_path)
+    (tmp_path / "r.csv").write_text("rating\n5\n9\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "feedback_app", "--config", str(config), "feedback", "import", "r.csv"],
+        stdout=writer,
+        stderr=writer,
+        cwd=tmp_path,
+        check=False,
+        timeout=DEADLINE,
+    )
+    os.close(writer)
+    assert done.returncode == 65
+    assert rows(tmp_path / "feedback.db", "SELECT count(*) FROM feedback") == [(1,)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from feedback_app import __version__
-from feedback_app.cli.context import Program
+from feedback_app.cli.context import Program, silence
 from feedback_app.cli.lazy import LazyGroup
 from feedback_app.errors import FeedbackAppError, NotPermitted, StorageFailed
 
@@ -91,8 +91,7 @@ def _explain(error: BaseException) -> int:
             _say("interrupted")
             return 130
         case BrokenPipeError() | SystemExit():  # click makes the latter of a broken pipe, and of nothing else
-            # Whoever read our output has seen enough; nothing more may be written, at exit neither.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            silence()
             return 0
         case OSError() if error.filename or error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             _say(f"{error.filename or 'output'}: {error.strerror}")

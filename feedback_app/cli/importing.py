@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Protocol, TypeVar
 import click
 
 from feedback_app.cli.contact import warn_of_unserved
-from feedback_app.cli.context import echo_json, json_option
+from feedback_app.cli.context import echo_json, json_option, silence
 from feedback_app.cli.import_talk import Talk, progress
 from feedback_app.errors import BadData, FeedbackAppError, UsageError
 from feedback_app.intake.field_map import assignments
@@ -136,9 +136,12 @@ def run_import(program: Program, request: Request, kind: Kind[Record]) -> int:
                 if not request.dry_run:
                     talk.say_stopped(interrupted=isinstance(stop, KeyboardInterrupt))
                 raise
-    talk.say()
-    warn_of_unserved(program, channels)
-    _say_result(request, tally, kind.counts(tally), talk.label)
+    try:
+        talk.say()
+        warn_of_unserved(program, channels)
+        _say_result(request, tally, kind.counts(tally), talk.label)
+    except BrokenPipeError:  # who reads our words has left; what was refused is refused all the same
+        silence()
     return BadData.exit_code if tally.rejected else 0
 
 
