@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
-import os
 import sys
 import traceback
 from pathlib import Path
