@@ -144,9 +144,14 @@ class Daemon:
         await self._serve(store, processor, drain=drain)
 
     async def _sign_on(self, stack: contextlib.AsyncExitStack, store: Store) -> None:
-        facts = {"host": socket.gethostname(), "pid": os.getpid()}
         await store.write(
-            partial(daemons.register, boot_id=self._boot_id, now=self._clock(), **facts)  # type: ignore[arg-type]
+            partial(
+                daemons.register,
+                boot_id=self._boot_id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                now=self._clock(),
+            )
         )
         stack.push_async_callback(self._sign_off, store)
 
