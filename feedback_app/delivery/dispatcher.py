@@ -34,9 +34,7 @@ log = logging.getLogger(__name__)
 _LEASE = 30_000  # milliseconds
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 _IN_FLIGHT_PER_WORKER = 8
-_LONGEST_PAUSE = (
-    300.0  # seconds between probes of a channel that is down: what works again is soon used again
-)
+_LONGEST_PAUSE = 300.0  # seconds between probes of a channel, so that one that works again is soon used
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
