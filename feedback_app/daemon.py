@@ -128,8 +128,6 @@ class Daemon:
         await assembly.recover(store, host, self._clock())
         await self._sign_on(stack, store)
         await _warn_of_unserved(store, host)
-        if os.geteuid() == 0:
-            log.warning("running as root; a user of its own is safer")
         self._dispatchers = assembly.dispatchers_of(
             settings, host, store, boot_id=self._boot_id, clock=self._clock
         )

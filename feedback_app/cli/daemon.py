@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
 
+log = logging.getLogger(__name__)
+
 
 @click.command()
 @click.option("--drain", is_flag=True, help="Process and send what is due, then exit.")
@@ -33,6 +37,8 @@ def run(program: Program, *, drain: bool) -> None:
 
     settings = program.settings()
     set_up_logging(debug=program.debug)
+    if os.geteuid() == 0:
+        log.warning("running as root; a user of its own is safer")
     from feedback_app.daemon import Daemon
 
     figures = _run_loop(lambda: Daemon(settings).run(drain=drain))

@@ -24,7 +24,10 @@ from tests.golden.setups import NOBODY, SETUPS
 NOW = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)  # for whatever depends on the day
 
 # Said about the machine that runs the tests, not about the case.
-_ABOUT_THE_MACHINE = ("warning: {dir}/feedback.db: is kept in memory",)
+_ABOUT_THE_MACHINE = (
+    '{"event": "running as root',
+    "warning: {dir}/feedback.db: is kept in memory",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
