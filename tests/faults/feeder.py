@@ -29,10 +29,22 @@ def arrival(key: str, chance: random.Random) -> Incoming:
     stars = chance.choices((1, 2, 3, 4, 5), _WEIGHTS)[0]
     if chance.random() < _MESSAGES_BY_SMS:
         digits = "".join(letter for letter in key if letter.isdigit())
-        whom = Customer(id=key, phone=f"+1202{digits:0>10}"[:15], preferred_channels=("sms",))
+        whom = Customer(
+            id=f"canary-{key}",
+            name="Canary Bird",
+            phone=f"+1202{digits:0>10}"[:15],
+            preferred_channels=("sms",),
+        )
     else:
-        whom = Customer(id=key, email=f"{key}@example.com", preferred_channels=("email",))
-    one = Feedback(id=key, source="feeder", rating=stars, customer=key, item="umbrella", comment="kept " * 10)
+        whom = Customer(
+            id=f"canary-{key}",
+            name="Canary Bird",
+            email=f"canary.{key}@example.com",
+            preferred_channels=("email",),
+        )
+    one = Feedback(
+        id=key, source="feeder", rating=stars, customer=whom.id, item="umbrella", comment="canary " * 8
+    )
     return Incoming(one, whom, content_hash(one), 0, ())
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.oracle import judge
+from tests.faults.program import Program
 from tests.faults.sinks import Sinks
 
 RATE = 120.0  # ratings a second that the feeder tries
-_READY_LIMIT = 30.0
 _SETTLE_LIMIT = 120.0
 
 
@@ -38,6 +38,7 @@ class Figures:
     most_in_flight: int = 0
     slowest_resume: float = 0.0  # seconds from a start until it is ready, own work freed
     slowest_stop: float = 0.0  # seconds from SIGTERM to the exit
+    leaks: int = 0  # lines of output with a canary: a secret, or a customer's data
     broken: list[str] = field(default_factory=list)
 
 
@@ -74,7 +75,7 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
             (folder / "config.toml").write_text(config_text(sinks))
             for seed in range(first_seed, first_seed + cycles):
                 await _cycle(folder, seed, chance, which, figures)
-            await _settle(folder)
+            await settle(folder, figures)
             verdict = judge(folder / "feedback.db", folder / "acknowledged.log", sinks.mails, sinks.texts)
     figures.acknowledged += verdict.acknowledged
     figures.lost += verdict.lost
@@ -89,49 +90,34 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
 async def _cycle(
     folder: Path, seed: int, chance: random.Random, which: signal.Signals, figures: Figures
 ) -> None:
-    begun = time.perf_counter()
-    daemon = await _program(folder, "run")
-    await asyncio.wait_for(_until_ready(daemon), _READY_LIMIT)
-    figures.slowest_resume = max(figures.slowest_resume, time.perf_counter() - begun)
+    daemon = await Program.start(folder, "run")
+    figures.slowest_resume = max(figures.slowest_resume, await daemon.ready())
     feeder = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.faults.feeder",
         str(folder / "feedback.db"), str(folder / "acknowledged.log"), str(seed), str(RATE),
     )  # fmt: skip
     await asyncio.sleep(chance.uniform(0.3, 1.2))  # the moment of the kill is the random part
-    daemon.send_signal(which)
+    daemon.signal(which)
     signalled = time.perf_counter()
     if chance.random() < 0.5:
         await asyncio.sleep(chance.uniform(0, 0.1))
     feeder.kill()
     await feeder.wait()
-    _, said = await daemon.communicate()
+    code = await daemon.ended()
     if which is signal.SIGTERM:
         figures.slowest_stop = max(figures.slowest_stop, time.perf_counter() - signalled)
-        if daemon.returncode:
-            figures.broken.append(
-                f"seed {seed}: SIGTERM ended with {daemon.returncode}: {said.decode()[-300:]}"
-            )
+        if code:
+            figures.broken.append(f"seed {seed}: SIGTERM ended with {code}: {daemon.said[-300:]}")
+    _note_leaks(daemon, figures)
     figures.kills += 1
     in_flight = _in_flight(folder / "feedback.db")
     figures.in_flight += in_flight
     figures.most_in_flight = max(figures.most_in_flight, in_flight)
 
 
-async def _program(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "feedback_app", "--config", str(folder / "config.toml"), *arguments,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-
-
-async def _until_ready(daemon: asyncio.subprocess.Process) -> None:
-    assert daemon.stderr is not None
-    said = b""
-    while line := await daemon.stderr.readline():
-        said += line
-        if b'"ready"' in line:
-            return
-    raise RuntimeError(said.decode())
+def _note_leaks(program: Program, figures: Figures) -> None:
+    figures.leaks += len(program.leaks)
+    figures.broken += [f"G12: printed {line[:300]}" for line in program.leaks[:1]]
 
 
 def _in_flight(ledger: Path) -> int:
@@ -143,14 +129,14 @@ def _in_flight(ledger: Path) -> int:
     return count
 
 
-async def _settle(folder: Path) -> None:
+async def settle(folder: Path, figures: Figures) -> None:
     """Drain until nothing is queued any more; back-offs are short here."""
     deadline = time.monotonic() + _SETTLE_LIMIT
     while time.monotonic() < deadline:
-        program = await _program(folder, "run", "--drain")
-        _, said = await program.communicate()
-        if program.returncode:
-            raise RuntimeError(said.decode())
+        program = await Program.start(folder, "run", "--drain")
+        if await program.ended():
+            raise RuntimeError(program.said)
+        _note_leaks(program, figures)
         base = sqlite3.connect(folder / "feedback.db")
         left = base.execute("SELECT count(*) FROM message WHERE state IN ('queued', 'sending')").fetchone()[0]
         base.close()
