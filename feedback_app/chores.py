@@ -8,6 +8,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from feedback_app import failpoints
 from feedback_app.concurrency import Cron, Every, Ticker
 from feedback_app.errors import Busy, FeedbackAppError
 from feedback_app.store import daemons
@@ -77,6 +78,7 @@ class Chores:
     def _look(self) -> None:
         if self._store.failed is not None:
             self._fail(self._store.failed)
+        failpoints.reached("chore.poll")
         version = self._store.version()
         if version != self._seen:
             self._seen = version
@@ -102,6 +104,7 @@ class Chores:
             for one in dispatchers
             if one.health.down
         }
+        failpoints.reached("chore.heartbeat")
         try:
             await self._store.write(partial(daemons.heartbeat, boot_id=boot_id, channels=down, now=clock()))
         except Busy as error:

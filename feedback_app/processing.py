@@ -7,6 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.delivery.retry import Backoff
 from feedback_app.errors import Busy, FeedbackAppError, fault_site, storable
@@ -62,6 +63,7 @@ class Processor:
         found = await self._store.read(partial(ratings.claim_fresh, after=self._last, limit=room))
         if found:
             self._last = found[-1].feedback.number
+            failpoints.reached("pipeline.claimed")
             return Claim(found)
         if self._retried:
             return Claim(())  # their commit wakes the claimer
@@ -100,6 +102,7 @@ class Processor:
             if len(decided) == 1:
                 return [(decided[0][0], error)]
             return [refused for one in decided for refused in await self._keep([one])]
+        failpoints.reached("pipeline.committed")
         self._on_commit(len(decided))
         return []
 

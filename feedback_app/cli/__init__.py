@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from feedback_app import __version__
+from feedback_app import __version__, failpoints
 from feedback_app.cli.context import Program, silence
 from feedback_app.cli.lazy import LazyGroup
 from feedback_app.errors import FeedbackAppError, NotPermitted, StorageFailed
@@ -53,6 +54,7 @@ _COMMANDS = {
 @click.pass_context
 def cli(context: click.Context, files: tuple[Path, ...], debug: bool) -> None:
     """Process customers' ratings: keep the low ones, thank for the others, report once a day."""
+    failpoints.arm(os.environ)
     context.obj = Program(files=files, debug=debug)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.concurrency.cancellation import was_cancelled
 from feedback_app.delivery.health import ChannelHealth
@@ -108,6 +109,7 @@ class Dispatcher:
             await asyncio.sleep(_STORE_PAUSE)
             return Claim((), 0)  # what is due is not known, so this is no sign of having nothing to do
         if claimed:
+            failpoints.reached("delivery.claimed")
             self.health.claimed(claimed[0].number)
             return Claim(claimed)
         due = await self._store.read(partial(outbox.next_due, channel=self.channel, purpose=self._purpose))
@@ -120,6 +122,7 @@ class Dispatcher:
         self._sending.add(claimed.number)
         started = self._clock()
         try:
+            failpoints.reached("delivery.sending")
             async with asyncio.timeout(self._notifier.timeout):
                 receipt = await self._notifier.send(claimed.message)
             if not isinstance(receipt, Receipt):
@@ -129,6 +132,7 @@ class Dispatcher:
                 raise  # the daemon ends: the message stays `sending`, the next start decides
             attempt = self._failed(claimed, error, started)  # a plugin may raise anything, SystemExit too
         else:
+            failpoints.reached("delivery.sent")
             attempt = self._sent(claimed, receipt, started)
         self._sending.discard(claimed.number)
         return attempt
@@ -218,4 +222,5 @@ class Dispatcher:
             except Busy as error:
                 log.warning("waiting for the ledger", extra={"reason": str(error)})
                 await asyncio.sleep(_STORE_PAUSE)
+        failpoints.reached("delivery.settled")
         self.counts.update(one.state for one in attempts)

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from feedback_app import failpoints
 from feedback_app.intake.records import Incoming, IncomingCustomer, Reject
 from feedback_app.store import customers, ratings
 from feedback_app.store.ratings import Taken
@@ -105,6 +106,7 @@ async def _commit_in_chunks(
         chunk, committed = waiting.popleft()
         count(chunk, await asyncio.wrap_future(committed))
         listener.committed(tally)
+        failpoints.reached("import.committed")
 
     for chunk in _chunks(_accepted(records, tally, listener)):
         waiting.append((chunk, store.submit(unit(chunk))))

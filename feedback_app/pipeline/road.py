@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from feedback_app import failpoints
 from feedback_app.concurrency.cancellation import was_cancelled
 from feedback_app.errors import fault_site
 from feedback_app.model import Customer, Ended, Feedback, Message, Outcome
@@ -55,6 +56,7 @@ class Pipeline:
     async def __call__(self, feedback: Feedback, customer: Customer | None) -> Outcome:
         """Take one rating all the way; `customer` is None when nobody told us of them."""
         analysis = await self._analyse(feedback) if self._analysers else {}
+        failpoints.reached("pipeline.analysed")
         if feedback.rating < self._policy.low_below:
             return self._keep_low(feedback, customer, analysis)
         ended, messages = self._thank(feedback, customer)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from feedback_app import failpoints
 from feedback_app.errors import NotFound
 from feedback_app.model import Message
 from feedback_app.report import wording
@@ -170,7 +171,9 @@ class Reporter:
                     figures=to_json(day),
                 )
                 ledger.add_run(connection, run)
+            failpoints.reached("report.noted")
             enqueue(connection, messages, now)
+            failpoints.reached("report.mailed")
             return True
 
         made = await self._store.write(unit)

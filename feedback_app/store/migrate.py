@@ -9,6 +9,7 @@ import sqlite3
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from feedback_app import failpoints
 from feedback_app.errors import BadConfig, BadData, CannotCreate, FeedbackAppError
 from feedback_app.store import place
 from feedback_app.store.engines import writing_engine
@@ -31,6 +32,7 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(files("feedback_app.migrations")))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    failpoints.reached("ledger.migrated")
 
 
 def revision(path: Path) -> str | None:

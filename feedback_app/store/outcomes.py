@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from feedback_app import failpoints
 from feedback_app.store.bulk import insert_rows
 from feedback_app.store.outbox import enqueue
 
@@ -42,3 +43,4 @@ def commit(connection: Connection, outcomes: Sequence[Outcome], now: Millisecond
         [(f"thanks:{one.feedback.number}", message) for one in outcomes for message in one.messages],
         now,
     )
+    failpoints.reached("pipeline.decided")

@@ -7,6 +7,7 @@ from collections import defaultdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from feedback_app import failpoints
 from feedback_app.model import Customer, Feedback, Milliseconds
 from feedback_app.store import customers
 from feedback_app.store.bulk import insert_rows
@@ -66,6 +67,7 @@ def take_in(connection: Connection, arrivals: Sequence[Arrival], now: Millisecon
     insert_rows(connection, "feedback", _COLUMNS, rows)
     if contacts:
         customers.put(connection, contacts, now)
+    failpoints.reached("intake.stored")
     return taken
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from feedback_app import failpoints
 from feedback_app.concurrency import Batcher
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
 from feedback_app.store.engines import BUSY_TIMEOUT_MS, writing_engine
@@ -87,6 +88,7 @@ class GroupCommitWriter:
         results = self._run_together(units)
         if results is None:
             results = [self._run_alone(unit) for unit in units]
+        failpoints.reached("ledger.committed")
         self._committed()
         self._checkpoint(_CHECKPOINT_BYTES)
         return results
@@ -144,6 +146,7 @@ class GroupCommitWriter:
         driver.execute("PRAGMA busy_timeout = 0")  # a reader is in the way: later will do
         try:
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            failpoints.reached("ledger.checkpointed")
         except sqlite3.Error as error:
             known = explain(error, self._path)
             if not isinstance(known, Busy):
