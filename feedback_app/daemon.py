@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import secrets
-import socket
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ from feedback_app import assembly
 from feedback_app.chores import Chores
 from feedback_app.clock import Clock, now_ms
 from feedback_app.concurrency import LoopWatch, Stall
-from feedback_app.errors import Busy, FeedbackAppError, Unavailable
+from feedback_app.errors import FeedbackAppError, Unavailable, what_ended
 from feedback_app.intake.submission import Submissions
+from feedback_app.presence import Presence
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
 from feedback_app.signals import stop_on_signals
-from feedback_app.store import customers, daemons
+from feedback_app.store import customers
 from feedback_app.store.store import Store
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Daemon:
                 stack.enter_context(stop_on_signals(self.stop))
                 await self._open_and_serve(stack, drain=drain)
         except BaseExceptionGroup as group:
-            raise _first(group) from group
+            raise what_ended(group) from group
         finally:
             self.ready.clear()
             self._submissions.close(Unavailable("the daemon has ended"))
@@ -123,10 +123,13 @@ class Daemon:
         store = await stack.enter_async_context(Store(settings.store_path, "daemon"))
         # Before the ledger closes, whatever ends the run: a rating handed over later is refused, not lost.
         stack.callback(self._submissions.close, Unavailable("the daemon is stopping"))
+        presence = await stack.enter_async_context(Presence(store, boot_id=self._boot_id, clock=self._clock))
+        if not drain:
+            await presence.wait_out(self._stopping)
         await assembly.open_notifiers(stack, host)
         pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
-        await assembly.recover(store, host, self._clock())
-        await self._sign_on(stack, store)
+        await assembly.recover(store, host, settings, self._clock())
+        suspects = await presence.sign_on()
         await _warn_of_unserved(store, host)
         self._dispatchers = assembly.dispatchers_of(
             settings, host, store, boot_id=self._boot_id, clock=self._clock
@@ -136,32 +139,13 @@ class Daemon:
             pipeline,
             workers=settings.pipeline.workers,
             clock=self._clock,
+            suspects=suspects,
             on_commit=self._committed,
         )
         stack.enter_context(LoopWatch(_log_stall))
-        await self._serve(store, processor, drain=drain)
+        await self._serve(store, processor, presence, drain=drain)
 
-    async def _sign_on(self, stack: contextlib.AsyncExitStack, store: Store) -> None:
-        await store.write(
-            partial(
-                daemons.register,
-                boot_id=self._boot_id,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                now=self._clock(),
-            )
-        )
-        stack.push_async_callback(self._sign_off, store)
-
-    async def _sign_off(self, store: Store) -> None:
-        if store.failed is not None:
-            return
-        try:
-            await store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))
-        except Busy as error:
-            log.warning("the end is not noted in the ledger", extra={"reason": str(error)})
-
-    async def _serve(self, store: Store, processor: Processor, *, drain: bool) -> None:
+    async def _serve(self, store: Store, processor: Processor, presence: Presence, *, drain: bool) -> None:
         conveyors: list[Conveyor[Any, Any]] = [
             processor.conveyor,
             *(one.conveyor for one in self._dispatchers),
@@ -178,6 +162,7 @@ class Daemon:
             for name in self._settings.reports:
                 await reporter.make_due(name)  # what fell due while nobody ran
             wake()
+            await presence.stands()
             self.ready.set()
             log.info("ready", extra={"pid": os.getpid(), "ledger": str(store.path)})
             await self._until_done(conveyors, drain=drain)
@@ -254,16 +239,3 @@ def _log_stall(stall: Stall) -> None:
             "at": f"{stall.file}:{stall.line}",
         },
     )
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that ended the run; one of our own before a stranger."""
-    errors: list[BaseException] = []
-    stack: list[BaseException] = [group]
-    while stack:
-        one = stack.pop()
-        if isinstance(one, BaseExceptionGroup):
-            stack.extend(one.exceptions)
-        else:
-            errors.append(one)
-    return next((one for one in errors if isinstance(one, FeedbackAppError)), errors[0])

@@ -120,3 +120,16 @@ def fault_site(error: BaseException) -> str:
         trace = trace.tb_next
     place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
     return f"{type(error).__name__}{place}"
+
+
+def what_ended(error: BaseException) -> BaseException:
+    """Return the one error of a group that ended a run: one of our own before a stranger."""
+    errors: list[BaseException] = []
+    stack = [error]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, BaseExceptionGroup):
+            stack.extend(one.exceptions)
+        else:
+            errors.append(one)
+    return next((one for one in errors if isinstance(one, FeedbackAppError)), errors[0])

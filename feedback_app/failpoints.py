@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from feedback_app.errors import BadConfig
@@ -37,13 +38,20 @@ NAMES: Final = (
 )
 _ACTIONS: Final = ("kill", "stop", "raise")
 
-_armed: tuple[str, str] | None = None
-_left = 0  # times that the armed place may still be passed
+
+@dataclass(slots=True)
+class _Armed:
+    name: str
+    action: str
+    left: int  # times that the place is reached until it acts
+
+
+_armed: _Armed | None = None
 
 
 def arm(environ: Mapping[str, str]) -> None:
     """Arm what the environment asks for. Raises BadConfig for what is no fail point, or without the second key."""
-    global _armed, _left  # noqa: PLW0603 - one switch for the whole process is what a fail point is
+    global _armed  # noqa: PLW0603 - one switch for the whole process is what a fail point is
     asked = environ.get("FEEDBACK_FAILPOINT")
     if not asked:
         return
@@ -58,20 +66,19 @@ def arm(environ: Mapping[str, str]) -> None:
             f"FEEDBACK_FAILPOINT={asked}: want NAME:ACTION or NAME:ACTION:NTH; names: {', '.join(NAMES)};"
             f" actions: {', '.join(_ACTIONS)}"
         )
-    _armed, _left = (name, action), int(nth or 1)
+    _armed = _Armed(name, action, int(nth or 1))
 
 
 def reached(name: str) -> None:
-    """Do what is armed for this place, if this is the time for it."""
-    if _armed is not None and _armed[0] == name:
-        _act(_armed[1])
+    """Do what is armed for this place, if this is the time for it. Raises RuntimeError for the action `raise`."""
+    if _armed is None or _armed.name != name:
+        return
+    _armed.left -= 1
+    if _armed.left == 0:
+        _act(_armed.action)
 
 
 def _act(action: str) -> None:
-    global _left  # noqa: PLW0603 - see `arm`
-    _left -= 1
-    if _left != 0:
-        return
     match action:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)

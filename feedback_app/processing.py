@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.delivery.retry import Backoff
 from feedback_app.errors import Busy, FeedbackAppError, fault_site, storable
-from feedback_app.store import outcomes, ratings
+from feedback_app.store import outcomes, ratings, suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,14 +27,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1000  # ratings claimed and not yet committed; bounds memory and what one transaction holds
+IN_HAND = 1000  # ratings claimed and not yet committed; bounds memory and what one transaction holds
 _MAX_ATTEMPTS = 5  # a rating that the pipeline fails on as often is dead, so that it cannot go round for ever
 _BACKOFF = Backoff(initial=5, maximum=300)
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 
 
 class Processor:
-    """The pipeline pool. `on_commit` is called after each commit, with the number of ratings in it."""
+    """The pipeline pool.
+
+    `suspects` are groups of numbers that are tried first, one group at a time, each noted before it is begun.
+    `on_commit` is called after each commit, with the number of ratings in it.
+    """
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class Processor:
         *,
         workers: int,
         clock: Clock,
+        suspects: Sequence[Sequence[int]] = (),
         on_commit: Callable[[int], None],
     ) -> None:
         self._store = store
@@ -49,31 +55,50 @@ class Processor:
         self._clock = clock
         self._on_commit = on_commit
         self._last = 0  # the highest number claimed; ids grow in the order of commits, so none is passed over
-        self._retried: set[int] = set()  # numbers in hand; until the commit the ledger shows them as due
+        self._suspects = deque(suspects)
+        self._suspicious = bool(suspects)
+        self._again: set[int] = (
+            set()
+        )  # suspects and retries in hand; until the commit the ledger shows them as due
         self.conveyor: Conveyor[Claimed, Outcome] = Conveyor(
             "pipeline",
             claim=self._claim,
             handle=self._work_on,
             commit=self._commit,
             n_workers=workers,
-            max_in_flight=_CHUNK,
+            max_in_flight=IN_HAND,
         )
 
     async def _claim(self, room: int) -> Claim[Claimed]:
+        if self._suspicious:
+            return await self._claim_suspects()
         found = await self._store.read(partial(ratings.claim_fresh, after=self._last, limit=room))
         if found:
             self._last = found[-1].feedback.number
             failpoints.reached("pipeline.claimed")
             return Claim(found)
-        if self._retried:
+        if self._again:
             return Claim(())  # their commit wakes the claimer
         now = self._clock()
         due = await self._store.read(ratings.next_retry)
         if due is None or due > now:
             return Claim((), None if due is None else (due - now) / 1000)
         found = await self._store.read(partial(ratings.claim_retries, now=now, limit=room))
-        self._retried.update(one.feedback.number for one in found)
+        self._again.update(one.feedback.number for one in found)
         return Claim(found)
+
+    async def _claim_suspects(self) -> Claim[Claimed]:
+        if self._again:
+            return Claim(())  # one group at a time, so that the note names all that is in hand
+        if not self._suspects:
+            await self._write(suspects.cleared)
+            self._suspicious = False
+            return Claim((), 0)
+        group = self._suspects.popleft()
+        await self._write(partial(suspects.mark, numbers=group))
+        found = await self._store.read(partial(ratings.claim_numbers, numbers=group))
+        self._again.update(one.feedback.number for one in found)
+        return Claim(found, 0)
 
     async def _work_on(self, claimed: Claimed) -> Outcome:
         return await self._pipeline(claimed.feedback, claimed.customer)
@@ -89,7 +114,7 @@ class Processor:
             failed += await self._keep(decided)
         for claimed, error in failed:
             await self._record_failure(claimed, error)
-        self._retried.difference_update(one.job.feedback.number for one in results)
+        self._again.difference_update(one.job.feedback.number for one in results)
 
     async def _keep(self, decided: list[tuple[Claimed, Outcome]]) -> list[tuple[Claimed, BaseException]]:
         """Make outcomes true together; one that the ledger cannot hold is found and returned with the reason."""

@@ -21,7 +21,7 @@ LAYERS = (
     {"store"},
     {"intake", "delivery", "report"},
     {"plugin_host", "processing", "chores", "signals"},
-    {"assembly"},
+    {"assembly", "presence"},
     {"daemon"},
     {"cli"},
     {"__main__"},

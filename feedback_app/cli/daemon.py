@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,13 +118,14 @@ def status(program: Program, *, as_json: bool) -> None:
 
 
 async def _status(store: Store, settings: Settings) -> dict[str, Any]:
-    from feedback_app.store import daemons
+    from feedback_app.store import daemons, starts
     from feedback_app.store import status as queries
     from feedback_app.store.lock import daemon_runs
 
     counts = await store.read(queries.counts)
     waiting = await store.read(queries.waiting)
     last = await store.read(daemons.last)
+    paused = await store.read(partial(starts.paused, now=now_ms()))
     pid = daemon_runs(store.path)
     return {
         "ledger": str(store.path),
@@ -131,6 +133,8 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
             "running": pid is not None,
             "pid": pid or None,
             "last_seen": iso(last["heartbeat_at"]) if last else None,
+            "paused_until": iso(paused[1]) if paused else None,
+            "paused_for": paused[0] if paused else None,
         },
         **counts,
         "oldest_waiting_rating": iso(waiting["oldest_rating"]),
@@ -171,6 +175,8 @@ def _show(data: dict[str, Any]) -> None:
             "daemon        does not run"
             + (f", last seen {daemon['last_seen']}" if daemon["last_seen"] else "")
         )
+    if daemon["paused_until"]:
+        click.echo(f"its start is paused until {daemon['paused_until']}: {daemon['paused_for']}")
     click.echo(f"ledger        {data['ledger']}")
     for noun in ("feedback", "low_ratings", "messages"):
         line = "  ".join(f"{state} {count:,}" for state, count in data[noun].items())

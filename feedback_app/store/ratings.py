@@ -100,6 +100,7 @@ _CLAIM = """SELECT f.id AS number, f.source, f.external_id, f.customer_id, f.ite
   FROM feedback AS f LEFT JOIN customer AS c ON c.id = f.customer_id
  WHERE f.state = 'received' AND """
 _FRESH = _CLAIM + "f.retry_at IS NULL AND f.id > ? ORDER BY f.id LIMIT ?"
+_NAMED = _CLAIM + "f.id IN (SELECT value FROM json_each(?))"  # noqa: S608 - two constants
 _RETRY = _CLAIM + "f.retry_at <= ? ORDER BY f.retry_at LIMIT ?"
 
 
@@ -124,7 +125,7 @@ def claim_retries(connection: Connection, now: Milliseconds, limit: int) -> list
     return _claimed(connection, _RETRY, (now, limit))
 
 
-def _claimed(connection: Connection, query: str, parameters: tuple[int, int]) -> list[Claimed]:
+def _claimed(connection: Connection, query: str, parameters: tuple[object, ...]) -> list[Claimed]:
     claimed = []
     for row in connection.exec_driver_sql(query, parameters):
         one = Feedback(
@@ -142,6 +143,11 @@ def _claimed(connection: Connection, query: str, parameters: tuple[int, int]) ->
         whom = customers.to_customer(row) if row.id is not None else None
         claimed.append(Claimed(one, whom, row.attempts))
     return claimed
+
+
+def claim_numbers(connection: Connection, numbers: Sequence[int]) -> list[Claimed]:
+    """Return those of the given ratings that still wait."""
+    return _claimed(connection, _NAMED, (json.dumps(list(numbers)),))
 
 
 def next_retry(connection: Connection) -> Milliseconds | None:
