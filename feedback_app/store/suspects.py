@@ -31,13 +31,14 @@ def after_crash(connection: Connection, in_hand: int, now: Milliseconds) -> list
     Also ends a rating that brought the process down often enough. Called once at a start.
     """
     deaths = _accuse(connection)
-    notes.put(connection, _KEY, {"trying": [], "deaths": deaths})
     waiting = _first_waiting(connection, in_hand, now)
     others = [number for number in waiting if str(number) not in deaths]
     alone = [number for number in waiting if str(number) in deaths]
     alone.sort(key=lambda number: deaths[str(number)])  # the likeliest culprit keeps nobody else waiting
     groups = [others[at : at + _GROUP] for at in range(0, len(others), _GROUP)]
-    return groups + [[number] for number in alone]
+    groups += [[number] for number in alone]
+    notes.put(connection, _KEY, {"trying": [], "deaths": deaths} if groups else None)
+    return groups
 
 
 def _accuse(connection: Connection) -> dict[str, int]:

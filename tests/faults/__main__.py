@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.faults import kill, power
+from tests.faults import calls, freeze, kill, points, power, storms, throughput
 
 Figures = dict[str, Any]
 
@@ -33,6 +33,13 @@ class Suite(NamedTuple):
 SUITES = {
     "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20),
     "term": Suite("SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20),
+    "points": Suite(
+        "SIGKILL at named places, K0 to K18", points.run, 50 * len(points.POINTS), len(points.POINTS)
+    ),
+    "calls": Suite("SIGKILL at every write and sync of a run over 20 ratings", calls.run, 200, 10),
+    "storms": Suite("five signals 0.1 s apart", storms.run, 50, 10),
+    "freeze": Suite("SIGSTOP for longer than a lease", freeze.run, 6, 6),
+    "throughput": Suite("work done while killed every 5 s", throughput.run, 3, 1),
     "power": Suite("power cuts at random moments", power.run, 10_000, 500),
 }
 
@@ -79,6 +86,8 @@ def _add(total: Figures, more: Figures) -> None:
             total[key] = value
         elif key.startswith(("most_", "slowest_")):
             total[key] = max(total[key], value)
+        elif isinstance(value, dict):
+            _add(total[key], value)
         else:
             total[key] += value
 
@@ -86,7 +95,9 @@ def _add(total: Figures, more: Figures) -> None:
 def _show(name: str, title: str, figures: Figures) -> None:
     print(f"{name}: {title}")
     for key, value in figures.items():
-        if key != "broken":
+        if isinstance(value, dict):
+            print(*(f"    {name:<24}{count:,}" for name, count in sorted(value.items())), sep="\n")
+        elif key != "broken":
             shown = f"{value:.2f}" if isinstance(value, float) else f"{value:,}"
             print(f"  {key.replace('_', ' '):<16}{shown}")
     for line in figures["broken"]:

@@ -24,10 +24,10 @@ _MESSAGES_BY_SMS = 0.3  # share of the customers
 _WEIGHTS = (25, 25, 15, 15, 20)  # of 1 to 5 stars
 
 
-def arrival(key: str, chance: random.Random) -> Incoming:
+def arrival(key: str, chance: random.Random, by_sms: float = _MESSAGES_BY_SMS) -> Incoming:
     """Return a rating whose customer is reached by an address of its own, which tells its messages apart."""
     stars = chance.choices((1, 2, 3, 4, 5), _WEIGHTS)[0]
-    if chance.random() < _MESSAGES_BY_SMS:
+    if chance.random() < by_sms:
         digits = "".join(letter for letter in key if letter.isdigit())
         whom = Customer(
             id=f"canary-{key}",
@@ -62,7 +62,8 @@ async def feed(ledger: Path, log: Path, seed: int, rate: float) -> None:
             try:
                 await store.write(partial(ratings.take_in, arrivals=[one], now=now_ms()))
             except Busy:
-                continue  # refused, so not acknowledged
+                await asyncio.sleep(0.05)  # refused, so not acknowledged; a full disk refuses at once
+                continue
             os.write(descriptor, f"{one.feedback.id} {one.feedback.rating:g}\n".encode())
             os.fsync(descriptor)
             await asyncio.sleep(max(0.0, begun + number / rate - loop.time()))

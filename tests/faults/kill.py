@@ -16,12 +16,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from feedback_app.store import migrate
 from tests.faults.oracle import judge
 from tests.faults.program import Program
 from tests.faults.sinks import Sinks
 
 RATE = 120.0  # ratings a second that the feeder tries
-_SETTLE_LIMIT = 120.0
+_SETTLE_LIMIT = 120.0  # seconds
+_FEEDER_DIES = 0.2  # share of the cycles after which the feeder, too, is killed and begins anew
+_DIES_EARLY = 0.1  # share of the daemons that are killed before they are ready
 
 
 @dataclass(kw_only=True)
@@ -73,8 +76,14 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
         folder = Path(name)
         async with Sinks(delay=0.01) as sinks:
             (folder / "config.toml").write_text(config_text(sinks))
+            migrate.create(folder / "feedback.db")
+            feeder = await _feed(folder, first_seed)
             for seed in range(first_seed, first_seed + cycles):
                 await _cycle(folder, seed, chance, which, figures)
+                if chance.random() < _FEEDER_DIES:
+                    await _end(feeder)
+                    feeder = await _feed(folder, seed + 1)
+            await _end(feeder)
             await settle(folder, figures)
             verdict = judge(folder / "feedback.db", folder / "acknowledged.log", sinks.mails, sinks.texts)
     figures.acknowledged += verdict.acknowledged
@@ -87,27 +96,36 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
         figures.broken.append(f"G3: {figures.doubled} doubles, more than the {figures.in_flight} in flight")
 
 
+async def _feed(folder: Path, seed: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.faults.feeder",
+        str(folder / "feedback.db"), str(folder / "acknowledged.log"), str(seed), str(RATE),
+    )  # fmt: skip
+
+
+async def _end(feeder: asyncio.subprocess.Process) -> None:
+    feeder.kill()
+    await feeder.wait()
+
+
 async def _cycle(
     folder: Path, seed: int, chance: random.Random, which: signal.Signals, figures: Figures
 ) -> None:
     daemon = await Program.start(folder, "run")
-    figures.slowest_resume = max(figures.slowest_resume, await daemon.ready())
-    feeder = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.faults.feeder",
-        str(folder / "feedback.db"), str(folder / "acknowledged.log"), str(seed), str(RATE),
-    )  # fmt: skip
-    await asyncio.sleep(chance.uniform(0.3, 1.2))  # the moment of the kill is the random part
+    if chance.random() < _DIES_EARLY and which is signal.SIGKILL:
+        await asyncio.sleep(chance.uniform(0.2, 0.8))  # while it takes over what the last one left
+    else:
+        figures.slowest_resume = max(figures.slowest_resume, await daemon.ready())
+        await asyncio.sleep(chance.uniform(0.1, 0.8))  # the moment of the kill is the random part
     daemon.signal(which)
     signalled = time.perf_counter()
-    if chance.random() < 0.5:
-        await asyncio.sleep(chance.uniform(0, 0.1))
-    feeder.kill()
-    await feeder.wait()
     code = await daemon.ended()
     if which is signal.SIGTERM:
         figures.slowest_stop = max(figures.slowest_stop, time.perf_counter() - signalled)
         if code:
             figures.broken.append(f"seed {seed}: SIGTERM ended with {code}: {daemon.said[-300:]}")
+    elif code != -signal.SIGKILL:
+        figures.broken.append(f"seed {seed}: ended with {code} by itself: {daemon.said[-300:]}")
     _note_leaks(daemon, figures)
     figures.kills += 1
     in_flight = _in_flight(folder / "feedback.db")

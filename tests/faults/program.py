@@ -80,6 +80,11 @@ class Program:
         await self.until('"ready"', limit)
         return time.perf_counter() - self._begun
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.returncode is not None
+
     def signal(self, which: signal.Signals) -> None:
         """Send a signal; one that has ended already gets none."""
         if self._process.returncode is None:
@@ -88,5 +93,5 @@ class Program:
     async def ended(self, limit: float = 60.0) -> int:
         """Wait for the end; returns the exit code, negative for the signal that ended it."""
         async with asyncio.timeout(limit):
-            await asyncio.gather(*self._readers)
+            await asyncio.wait(self._readers)  # may be asked again after a time-out, so nothing is cancelled
             return await self._process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,11 +13,16 @@ _MESSAGE_ID = re.compile(rb"^Message-ID: <([^>]+)>", re.MULTILINE | re.IGNORECAS
 
 
 class Sinks:
-    """`mails` counts Message-IDs, `texts` counts recipients of SMS; both as accepted, before the answer is sent."""
+    """`mails` counts Message-IDs, `texts` counts recipients of SMS; both as accepted, before the answer is sent.
 
-    def __init__(self, delay: float = 0.0) -> None:
+    `at(stage)` is called when a conversation has come to a stage: connect, mail, rcpt, data (a part of the mail is
+    there), dot (taken, not answered); of SMS request (the form is not yet read) and taken (not answered).
+    """
+
+    def __init__(self, delay: float = 0.0, at: Callable[[str], None] = lambda _stage: None) -> None:
         self.mails: Counter[str] = Counter()
         self.texts: Counter[str] = Counter()
+        self._at = at
         self._delay = delay  # seconds before each answer, so that kills find messages in flight
         self._servers: list[asyncio.Server] = []
 
@@ -34,14 +40,15 @@ class Sinks:
 
     async def _smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            self._at("connect")
             writer.write(b"220 sink\r\n")
             while line := await reader.readline():
                 verb = line[:4].upper()
+                if verb in (b"MAIL", b"RCPT"):
+                    self._at(verb.decode().lower())
                 if verb == b"DATA":
                     writer.write(b"354 go on\r\n")
-                    mail = await reader.readuntil(b"\r\n.\r\n")
-                    found = _MESSAGE_ID.search(mail)
-                    self.mails[found.group(1).decode() if found else "?"] += 1
+                    await self._take_mail(reader)
                     await asyncio.sleep(self._delay)
                     writer.write(b"250 taken\r\n")
                 elif verb == b"QUIT":
@@ -55,14 +62,24 @@ class Sinks:
         finally:
             writer.close()
 
+    async def _take_mail(self, reader: asyncio.StreamReader) -> None:
+        begin = await reader.readline()
+        self._at("data")
+        mail = begin + await reader.readuntil(b"\r\n.\r\n")
+        found = _MESSAGE_ID.search(mail)
+        self.mails[found.group(1).decode() if found else "?"] += 1
+        self._at("dot")
+
     async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from urllib.parse import parse_qs
 
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
+                self._at("request")
                 length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))  # type: ignore[union-attr]
                 form = parse_qs((await reader.readexactly(length)).decode())
                 self.texts[form["To"][0]] += 1
+                self._at("taken")
                 await asyncio.sleep(self._delay)
                 body = b'{"sid": "SM%032x", "status": "queued"}' % sum(self.texts.values())
                 writer.write(b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n")

@@ -1,0 +1,104 @@
+"""A folder with a config, a ledger with ratings, and where their messages go: what a case of a suite starts from."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+import signal
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from feedback_app.store import migrate, ratings
+from feedback_app.store.store import Store
+from tests.faults.feeder import arrival
+from tests.faults.kill import Figures as Settled
+from tests.faults.kill import config_text, settle
+from tests.faults.oracle import Verdict, judge
+from tests.faults.program import Program
+from tests.faults.sinks import Sinks
+
+FAILPOINT = "FEEDBACK_FAILPOINT"
+
+
+@functools.cache
+def _empty_ledger() -> bytes:
+    """Return a new ledger's bytes: making one takes a third of a second."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "feedback.db"
+        migrate.create(path)
+        return path.read_bytes()
+
+
+class Scene:
+    """One case's folder and servers."""
+
+    def __init__(self, folder: Path, sinks: Sinks) -> None:
+        self.folder = folder
+        self.sinks = sinks
+        self.ledger = folder / "feedback.db"
+        self.log = folder / "acknowledged.log"
+        self.leaks: list[str] = []
+
+    def make_ledger(self) -> None:
+        """Put an empty ledger there."""
+        self.ledger.write_bytes(_empty_ledger())
+
+    async def fill(self, count: int, seed: int, by_sms: float = 0.3) -> None:
+        """Store `count` ratings and note them as acknowledged."""
+        chance = random.Random(seed)
+        arrivals = [arrival(f"s{seed:05d}n{number:05d}", chance, by_sms) for number in range(count)]
+        async with Store(self.ledger) as store:
+            await store.write(partial(ratings.take_in, arrivals=arrivals, now=1))
+        self.acknowledge({one.feedback.id: one.feedback.rating for one in arrivals})
+
+    def acknowledge(self, stars: dict[str, float]) -> None:
+        """Note id → rating as what the program said it has."""
+        with self.log.open("a") as log:
+            log.writelines(f"{key} {value:g}\n" for key, value in stars.items())
+
+    async def start(self, *arguments: str, **options: Any) -> Program:
+        """Start the program on the folder."""
+        return await Program.start(self.folder, *arguments, **options)
+
+    async def run(self, *arguments: str, **options: Any) -> tuple[int, str]:
+        """Run the program to its end; returns (exit code, what it said)."""
+        program = await self.start(*arguments, **options)
+        code = await program.ended()
+        self.leaks += program.leaks
+        return code, program.said
+
+    async def killed_at(self, failpoint: str, *arguments: str) -> str | None:
+        """Run it until it kills itself at NAME:NTH; returns what is wrong when it did not."""
+        name, _, nth = failpoint.partition(":")
+        armed = {FAILPOINT: f"{name}:kill:{nth or 1}", f"{FAILPOINT}_TEST": "yes"}
+        code, said = await self.run(*arguments, environ=armed)
+        return None if code == -signal.SIGKILL else f"ended with {code} instead: {said[-500:]}"
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the ledger from outside."""
+        with contextlib.closing(sqlite3.connect(self.ledger)) as base:
+            return base.execute(query).fetchall()
+
+    async def settle_and_judge(self) -> Verdict:
+        """Start it again until all is done, then compare what should be with what is."""
+        figures = Settled()
+        await settle(self.folder, figures)
+        self.leaks += figures.broken
+        return judge(self.ledger, self.log, self.sinks.mails, self.sinks.texts)
+
+
+@contextlib.asynccontextmanager
+async def scene(
+    *, config: Callable[[Sinks], str] = config_text, at: Callable[[str], None] = lambda _stage: None
+) -> AsyncIterator[Scene]:
+    """Give a scene with servers running; `at` hears of the stages of their conversations."""
+    with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
+        async with Sinks(at=at) as sinks:
+            one = Scene(Path(name), sinks)
+            (one.folder / "config.toml").write_text(config(sinks))
+            yield one
