@@ -2,7 +2,8 @@
 
 A server cannot have taken a mail before the lone dot that ends its data was written (RFC 5321, 4.1.1.4). So
 whatever goes wrong earlier is surely not sent, and what goes wrong between the dot and its reply is unknown.
-aiosmtplib's `sendmail` does not tell the two apart; hence its public commands one by one.
+aiosmtplib's `sendmail` does not tell the two apart; hence its public commands one by one. Its own time limits stay
+off: they rest on `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from aiosmtplib.errors import (
     SMTPHeloError,
     SMTPResponseException,
     SMTPServerDisconnected,
-    SMTPTimeoutError,
 )
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
@@ -53,10 +53,13 @@ class Limits:
     """How long each step may take, in seconds, and how long a conversation is kept."""
 
     connect: float = 10.0  # the connection, its TLS and the greeting
+    login: float = 120.0  # all from EHLO to the reply to AUTH
     reply: float = 60.0  # the reply to a command
     data: float = 120.0  # the server's reading of the mail
     dot: float = 600.0  # the reply to the dot (RFC 5321, 4.5.3.2.6): giving up earlier makes doubles
     idle: float = 60.0  # Postfix hangs up after 300
+    turn: float = 120.0  # a free connection; the longest talk must still fit into the notifier's own limit
+    growth: float = 30.0  # until one more connection is tried than the server had found too many
     mails: int = 100  # in one conversation: servers grow wary of longer ones
 
 
@@ -84,6 +87,10 @@ class NotStarted(TemporaryFailure):
     """The conversation ended before the server took up the mail."""
 
 
+class TurnedAway(ChannelDown):
+    """The server answered 421 before it took up the mail: too many connections, or it is shutting down."""
+
+
 class Conversation:
     """A connection that is greeted and logged in, for one mail after the other.
 
@@ -94,6 +101,7 @@ class Conversation:
 
     def __init__(self, client: SMTP, server: Server, limits: Limits) -> None:
         self.mails = 0  # how many were begun
+        self.turned_away = False  # the server's last reply was 421, at whatever step
         self._client = client
         self._server = server
         self._limits = limits
@@ -102,7 +110,10 @@ class Conversation:
 
     @classmethod
     async def open(cls, server: Server, limits: Limits, context: ssl.SSLContext, own_name: str) -> Self:
-        """Connect, secure the connection, log in. Raises ChannelDown: nobody's mail could be sent now."""
+        """Connect, secure the connection, log in.
+
+        Raises ChannelDown: nobody's mail could be sent on it. TurnedAway: other connections may still work.
+        """
         client = SMTP(
             hostname=server.host,
             port=server.port,
@@ -110,18 +121,25 @@ class Conversation:
             use_tls=server.tls == "tls",
             start_tls=False,  # never "where offered": whoever sits on the line could strike out the offer
             tls_context=context,
-            timeout=limits.reply,
+            timeout=None,
         )
         try:
-            await client.connect(timeout=limits.connect)
-            await _introduce(client, server)
+            async with asyncio.timeout(limits.connect):
+                await client.connect()
+            async with asyncio.timeout(limits.login):
+                await _introduce(client, server)
         except (SMTPException, OSError, ValueError) as error:
             _cut(client)
-            raise ChannelDown(why_not_open(server, error)) from None
+            closing = isinstance(error, SMTPResponseException) and error.code == SHUTTING_DOWN
+            raise (TurnedAway if closing else ChannelDown)(why_not_open(server, error)) from None
         except BaseException:
             _cut(client)
             raise
-        return cls(client, server, limits)
+        conversation = cls(client, server, limits)
+        if conversation._has_unread_reply:
+            conversation.cut()
+            raise ChannelDown(f"{server} said more than it was asked for")
+        return conversation
 
     @property
     def fit(self) -> bool:
@@ -131,7 +149,8 @@ class Conversation:
     async def send(self, mail: Mail) -> str:
         """Hand over one mail and return what the server said.
 
-        Raises what `Notifier.send` may raise; NotStarted when the connection turned out to be gone.
+        Raises what `Notifier.send` may raise; NotStarted when the connection turned out to be gone,
+        TurnedAway when the server wants no more of it.
         """
         self._refuse_oversize(len(mail.data))
         self._in_step = False
@@ -166,18 +185,19 @@ class Conversation:
         except TemporaryFailure as failure:
             raise NotStarted(failure.reason) from None
         if reply.code == SHUTTING_DOWN:
-            raise NotStarted(f"{self._server} answered MAIL with {said(reply, mail)}")
+            raise TurnedAway(f"{self._server} answered MAIL with {said(reply, mail)}")
         self._expect((_OK,), "MAIL", reply, mail)
 
     async def _ask(self, verb: Verb, *arguments: bytes) -> SMTPResponse:
         """Send one command and return its reply; raises TemporaryFailure when none can be had."""
         try:
-            reply = await self._client.execute_command(verb.encode(), *arguments, timeout=self._limits.reply)
-        except (SMTPTimeoutError, SMTPServerDisconnected, SMTPResponseException) as error:
+            async with asyncio.timeout(self._limits.reply):
+                reply = await self._client.execute_command(verb.encode(), *arguments)
+        except (TimeoutError, SMTPServerDisconnected, SMTPResponseException) as error:
             raise TemporaryFailure(f"{self._server} {silence(error, self._limits.reply)} {verb}") from None
         if self._has_unread_reply:
             raise TemporaryFailure(f"{self._server} said more than it was asked for at {verb}")
-        return reply
+        return self._noted(reply)
 
     async def _hand_over(self, data: bytes) -> SMTPResponse:
         """Write the mail and its dot and return the reply to the dot."""
@@ -190,9 +210,14 @@ class Conversation:
         except (SMTPServerDisconnected, TimeoutError):
             raise TemporaryFailure(f"{self._server} did not read the mail to its end") from None
         try:
-            return await self._protocol.read_response(timeout=self._limits.dot)
-        except (SMTPTimeoutError, SMTPServerDisconnected, SMTPResponseException) as error:
+            async with asyncio.timeout(self._limits.dot):
+                return self._noted(await self._protocol.read_response())
+        except (TimeoutError, SMTPServerDisconnected, SMTPResponseException) as error:
             raise OutcomeUnknown(f"{self._server} {silence(error, self._limits.dot)} {DOT}") from None
+
+    def _noted(self, reply: SMTPResponse) -> SMTPResponse:
+        self.turned_away = reply.code == SHUTTING_DOWN
+        return reply
 
     async def _write_long(self, data: bytes) -> None:
         """Return when the kernel has taken all of `data`: a dot in our own buffer may leave at any time."""

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from contextlib import suppress
+import time
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from feedback_app.concurrency import AsyncOnce
-from feedback_app.plugins._smtp_conversation import Conversation, Limits, NotStarted, Server
+from feedback_app import ChannelDown
+from feedback_app.concurrency import AsyncOnce, Wakeup
+from feedback_app.plugins._smtp_conversation import Conversation, Limits, NotStarted, Server, TurnedAway
+from feedback_app.plugins._smtp_window import Window
+from feedback_app.plugins._tls import strict_context
 
 if TYPE_CHECKING:
+    import ssl
     from asyncio import TimerHandle
+    from collections.abc import AsyncIterator, Callable
 
     from feedback_app.plugins._mail_builder import Mail
 
 
 class SmtpPool:
-    """At most `size` conversations at once; a mail waits until one is free."""
+    """At most `size` conversations at once, fewer while the server finds them too many; mails take turns."""
 
-    def __init__(self, server: Server, size: int, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        size: int,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._server = server
         self._limits = limits or Limits()
-        self._slots = asyncio.Semaphore(size)
+        self._clock = clock
+        self._window = Window(size, self._limits.growth)
+        self._busy = 0  # mails whose turn it is
+        self._freed = Wakeup()
         self._idle: dict[Conversation, TimerHandle] = {}  # the one used last stands last
         self._ways_in = AsyncOnce(_prepare)
 
@@ -39,21 +53,60 @@ class SmtpPool:
     async def deliver(self, mail: Mail) -> str:
         """Hand the mail to the server and return its reply; raises what `Notifier.send` may raise.
 
-        A conversation that the server ended while it was idle is replaced without a word: nothing was sent.
+        A server that has enough connections is not down: the mail waits for one of those there are.
         """
-        async with self._slots:
-            if self._idle:
-                with suppress(NotStarted):
-                    return await self._send_on(self._take(), mail)
-            context, own_name = await self._ways_in.get()
-            fresh = await Conversation.open(self._server, self._limits, context, own_name)
-            return await self._send_on(fresh, mail)
+        while True:
+            async with self._turn() as begun:
+                try:
+                    return await self._send(mail, begun)
+                except TurnedAway:
+                    if self._busy == 1 and not self._idle:
+                        raise  # there is no other connection to wait for
 
-    async def _send_on(self, conversation: Conversation, mail: Mail) -> str:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[float]:
+        """Wait until there is room for a connection; gives the time when the turn began."""
+        try:
+            async with asyncio.timeout(self._limits.turn):
+                while self._busy >= self._window.size(self._clock()):
+                    await self._freed.wait()
+        except TimeoutError:
+            busy = f"all connections to {self._server} were busy for {self._limits.turn:.0f} s"
+            raise ChannelDown(busy) from None
+        self._busy += 1
+        try:
+            yield self._clock()
+        finally:
+            self._busy -= 1
+            self._trim()
+            self._freed.set()
+
+    async def _send(self, mail: Mail, begun: float) -> str:
+        """Send on a conversation that is open, or else on a new one.
+
+        One that the server ended while it was idle is replaced without a word: nothing was sent.
+        """
+        if self._idle:
+            with suppress(NotStarted, TurnedAway):
+                return await self._send_on(self._take(), mail, begun)
+        context, own_name = await self._ways_in.get()
+        try:
+            fresh = await Conversation.open(self._server, self._limits, context, own_name)
+        except TurnedAway:
+            self._shrink(begun)
+            raise
+        return await self._send_on(fresh, mail, begun)
+
+    async def _send_on(self, conversation: Conversation, mail: Mail, begun: float) -> str:
         try:
             return await conversation.send(mail)
         finally:
+            if conversation.turned_away:
+                self._shrink(begun)
             self._put_back(conversation)
+
+    def _shrink(self, begun: float) -> None:
+        self._window.cut(used=self._busy, begun=begun, now=self._clock())
 
     def _take(self) -> Conversation:
         conversation, timer = self._idle.popitem()
@@ -69,6 +122,11 @@ class SmtpPool:
             loop = asyncio.get_running_loop()
             self._idle[conversation] = loop.call_later(self._limits.idle, self._retire, conversation)
 
+    def _trim(self) -> None:
+        """End what is idle beyond the window: it takes the place of one that could work."""
+        while self._idle and self._busy + len(self._idle) > self._window.size(self._clock()):
+            self._retire(next(iter(self._idle)))
+
     def _retire(self, conversation: Conversation) -> None:
         self._idle.pop(conversation).cancel()
         conversation.leave()
@@ -77,10 +135,3 @@ class SmtpPool:
 async def _prepare() -> tuple[ssl.SSLContext, str]:
     """Return the rules for TLS and this host's name; files and the network are asked, so not in the loop."""
     return await asyncio.gather(asyncio.to_thread(strict_context), asyncio.to_thread(socket.getfqdn))
-
-
-def strict_context() -> ssl.SSLContext:
-    """Return the rules for TLS: modern, with a trusted certificate that names the host."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -10,7 +10,6 @@ from aiosmtplib.errors import (
     SMTPException,
     SMTPResponseException,
     SMTPServerDisconnected,
-    SMTPTimeoutError,
 )
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
@@ -62,9 +61,9 @@ def said(reply: SMTPResponse, mail: Mail) -> str:
     return f"{reply.code} {presentable(reply.message, (mail.recipient, mailbox))}"
 
 
-def silence(error: SMTPException, limit: float) -> str:
+def silence(error: TimeoutError | SMTPException, limit: float) -> str:
     """Say what came in the place of a reply that was waited for for `limit` seconds; the step follows."""
-    if isinstance(error, SMTPTimeoutError):
+    if isinstance(error, TimeoutError):
         return f"did not answer within {limit:.0f} s at"
     if isinstance(error, SMTPServerDisconnected):
         return "closed the connection at"

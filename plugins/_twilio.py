@@ -20,6 +20,7 @@ from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, Temporar
 from feedback_app.concurrency import Once
 from feedback_app.plugins._redaction import presentable
 from feedback_app.plugins._settings_checks import is_loopback
+from feedback_app.plugins._tls import strict_context
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 CONNECT_LIMIT = 10.0  # seconds, each for the connection and its TLS
 ANSWER_LIMIT = 45.0  # seconds for the whole exchange, below the notifier's own limit
 LARGEST_ANSWER = 64 * 1024  # bytes; Twilio's have about one thousand
-_KEPT_OPEN = 5.0  # seconds; shorter than a server's patience, as nobody knows what became of a request that
-# went into a connection just when the server closed it
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 3600.0  # seconds of a Retry-After that are obeyed
 
@@ -141,13 +140,19 @@ def retry_after(value: str | None, now: float) -> float | None:
 def _make_client(account: Account) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         auth=httpx2.BasicAuth(account.sid, account.token.get_secret_value()),
-        headers={"Accept": "application/json", "Accept-Encoding": "identity"},  # no packed megabytes
+        headers={
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # no packed megabytes
+            # One that is used again may be closed just then, and nobody knows what became of the message; or
+            # it holds an answer too many, which would pass for the next message's.
+            "Connection": "close",
+        },
         follow_redirects=False,  # the customer's number and text go to nobody else
-        limits=httpx2.Limits(keepalive_expiry=_KEPT_OPEN),
         timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),  # `submit` limits the rest as a whole
         trust_env=not is_loopback(
             urlsplit(account.url).hostname or ""
         ),  # no proxy on the way to this machine
+        verify=strict_context(),
     )
 
 

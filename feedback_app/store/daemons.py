@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
 
 from feedback_app.store.tables import daemon as table
 
@@ -51,6 +51,6 @@ def crashed(connection: Connection) -> bool:
 def last(connection: Connection) -> dict[str, Any] | None:
     """Return the newest start as a mapping of its columns, None before the first."""
     # In the order of the rows, not of their times: a start while the clock was ahead would stay the newest for years.
-    newest_row = literal_column("rowid").desc()
+    newest_row: ColumnElement[int] = literal_column("rowid").desc()
     row = connection.execute(select(table).order_by(newest_row).limit(1)).mappings().one_or_none()
     return {**row, "channels": json.loads(row["channels"])} if row is not None else None

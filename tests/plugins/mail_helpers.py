@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -15,23 +16,29 @@ from feedback_app.plugins._smtp_pool import SmtpPool
 from feedback_app.plugins.email_notifier import EmailNotifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from pydantic import SecretStr
 
     from tests.plugins.scripted_smtp import ScriptedSmtpServer
     from tests.servers import RecordingSmtpServer
 
-QUICK = Limits(connect=0.5, reply=0.5, data=0.5, dot=0.5)  # seconds; for servers that hang
+QUICK = Limits(connect=0.5, login=0.5, reply=0.5, data=0.5, dot=0.5)  # seconds; for servers that hang
 
 
-def message(number: int = 1, text: str = "Hello\n", html: str = "", message_id: str = "") -> Message:
+def message(
+    number: int = 1,
+    text: str = "Hello\n",
+    html: str = "",
+    message_id: str = "",
+    recipient: str = "anna.smith@example.com",
+) -> Message:
     """Return a thank-you to Anna."""
     return Message(
         id=message_id or f"thanks-{number}",
         purpose="thanks",
         channel="email",
-        recipient="anna.smith@example.com",
+        recipient=recipient,
         customer_name="Anna Smith",
         subject="Thank you",
         text=text,
@@ -44,13 +51,15 @@ def notifier(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     connections: int = 2,
     login: tuple[str, SecretStr] | None = None,
+    tls: Literal["none", "starttls"] = "none",
+    clock: Callable[[], float] = time.monotonic,
 ) -> EmailNotifier:
-    """Return the notifier for a server without TLS."""
+    """Return the notifier for a server, by the name that its certificate shows where there is one."""
     username, password = login or (None, None)
-    account = Server(host=server.host, port=server.port, tls="none", username=username, password=password)
-    return EmailNotifier(
-        MailBuilder(parse_mailbox("shop@example.com")), SmtpPool(account, connections, limits)
-    )
+    host = server.host if tls == "none" else "localhost"
+    account = Server(host=host, port=server.port, tls=tls, username=username, password=password)
+    pool = SmtpPool(account, connections, limits, clock)
+    return EmailNotifier(MailBuilder(parse_mailbox("shop@example.com")), pool)
 
 
 @contextlib.asynccontextmanager

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-from tests.servers import LOOPBACK, Act
+from tests.plugins.wire import Reply, on_the_wire, play
+from tests.servers import LOOPBACK
 
 if TYPE_CHECKING:
     import ssl
     from asyncio import StreamReader, StreamWriter
 
-Reply: TypeAlias = str | bytes | Act  # text gets its line end, bytes are sent as they are
+
 Script: TypeAlias = Mapping[str, Reply | list[Reply]]
 
 _LAST_WORDS = (b"221", b"421")
+_TOO_MANY = "421 4.7.0 too many connections"
 
 GOOD_REPLIES: Mapping[str, Reply] = {
     "CONNECT": "220 test ESMTP",
     "EHLO": b"250-test\r\n250-SIZE 1000000\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n",
     "HELO": "250 test",
     "STARTTLS": "220 go ahead",
+    "HANDSHAKE": b"",
     "AUTH": "235 welcome",
     "MAIL": "250 sender fine",
     "RCPT": "250 recipient fine",
     "DATA": "354 go ahead",
-    "DOT": "250 queued",
     "RSET": "250 forgotten",
     "QUIT": "221 bye",
 }
@@ -38,19 +41,29 @@ GOOD_REPLIES: Mapping[str, Reply] = {
 class ScriptedSmtpServer:
     """Answers each step as the script says, and well where the script says nothing.
 
-    A step is a command's name, "CONNECT" for the greeting, "BODY" for the reading of the mail, "DOT" for its end.
+    A step is a command's name, "CONNECT" for the greeting, "HANDSHAKE" for what comes before that of TLS, "BODY"
+    for the reading of the mail, "DOT" for its end, which is well answered with "250 queued" and the mail's name.
     A list is used up reply by reply, then the good ones come; a single reply comes every time. After a reply
-    of 221 or 421 the connection is closed. `seen` are the steps that were reached, `lines` the command lines by
-    step, and `mails` the data as it came, doubled dots and all.
+    of 221 or 421 the connection is closed.
+
+    `seen` are the steps that were reached, `lines` the command lines by step, `mails` the data as it came, doubled
+    dots and all, and `taken` the names (the left parts of the Message-IDs) of the mails the server took for good.
+    More than `room` connections at once are turned away; `most_open` is how many there were.
     """
 
     host = LOOPBACK
 
-    def __init__(self, script: Script | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Script | None = None, tls: ssl.SSLContext | None = None, room: int = 1000
+    ) -> None:
         self.seen: list[str] = []
         self.lines: defaultdict[str, list[str]] = defaultdict(list)
         self.mails: list[bytes] = []
+        self.taken: list[str] = []
         self.port = 0
+        self.room = room
+        self.most_open = 0
+        self._open = 0
         self._script = {
             step: list(reply) if isinstance(reply, list) else reply for step, reply in (script or {}).items()
         }
@@ -77,14 +90,21 @@ class ScriptedSmtpServer:
             await asyncio.gather(*self._talks.values())
 
     async def reached(self, step: str) -> None:
-        """Return when a client has come to this step."""
-        await self._reached[step].wait()
+        """Return when a client has come to this step; fails after five seconds."""
+        async with asyncio.timeout(5):
+            await self._reached[step].wait()
 
-    async def hang_up(self) -> None:
-        """Close all conversations, as a server does that has no patience with idle clients."""
+    def answer(self, step: str, reply: Reply) -> None:
+        """Give this reply once, when the step is reached next."""
+        self._script[step] = [reply]
+
+    async def interrupt(self, reply: Reply) -> None:
+        """Say or do this, unasked, in every conversation."""
         for writer in self._talks:
-            writer.close()
-        await self.wait_until_left()
+            try:
+                await play(reply, writer, self._over)
+            except EOFError:
+                writer.close()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
@@ -92,10 +112,22 @@ class ScriptedSmtpServer:
         self._talks[writer] = task
         try:
             with suppress(ConnectionError, EOFError):
-                await self._talk(reader, writer)
+                await self._greet(reader, writer)
         finally:
             writer.close()
             del self._talks[writer]
+
+    async def _greet(self, reader: StreamReader, writer: StreamWriter) -> None:
+        if self._open >= self.room:
+            self.seen.append("CONNECT")
+            await play(_TOO_MANY, writer, self._over)
+            return
+        self._open += 1
+        self.most_open = max(self.most_open, self._open)
+        try:
+            await self._talk(reader, writer)
+        finally:
+            self._open -= 1
 
     async def _talk(self, reader: StreamReader, writer: StreamWriter) -> None:
         said = await self._play("CONNECT", writer)
@@ -106,40 +138,40 @@ class ScriptedSmtpServer:
             said = await self._play(step, writer)
             if step == "STARTTLS" and said.startswith(b"220"):
                 assert self._tls is not None
+                await self._play("HANDSHAKE", writer)
                 await writer.start_tls(self._tls)
             if step == "DATA" and said.startswith(b"354"):
-                await self._read_mail(reader, writer)
-                said = await self._play("DOT", writer)
+                said = await self._take(await self._read_mail(reader, writer), writer)
 
-    async def _read_mail(self, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _read_mail(self, reader: StreamReader, writer: StreamWriter) -> bytes:
         if "BODY" in self._script:
             await reader.read(1000)
             await self._play("BODY", writer)
         data = b""
         while not data.endswith(b"\r\n.\r\n"):
             data += await reader.readuntil(b"\r\n")
-        self.mails.append(data.removesuffix(b".\r\n"))
+        return data.removesuffix(b".\r\n")
+
+    async def _take(self, mail: bytes, writer: StreamWriter) -> bytes:
+        """Answer the dot; what was once taken stays so, whether or not the client reads the answer."""
+        self.mails.append(mail)
+        message_id = re.search(rb"^Message-ID: <(.*)@", mail, re.MULTILINE)
+        assert message_id is not None
+        name = message_id[1].decode()
+        reply = self._next_reply("DOT", f"250 queued {name}")
+        if on_the_wire(reply).startswith(b"250"):
+            self.taken.append(name)
+        return await play(reply, writer, self._over)
 
     async def _play(self, step: str, writer: StreamWriter) -> bytes:
         """Do what the script says at this step and return what was said; raises EOFError to end the talk."""
+        reply = self._next_reply(step, GOOD_REPLIES.get(step, "502 what"))
+        return await play(reply, writer, self._over)
+
+    def _next_reply(self, step: str, good: Reply) -> Reply:
         self.seen.append(step)
         self._reached[step].set()
-        reply = self._script.get(step, GOOD_REPLIES.get(step, "502 what"))
+        reply = self._script.get(step, good)
         if isinstance(reply, list):
-            reply = reply.pop(0) if reply else GOOD_REPLIES[step]
-        if isinstance(reply, Act):
-            await self._misbehave(reply, writer)
-        line = reply if isinstance(reply, bytes) else reply.encode() + b"\r\n"
-        writer.write(line)
-        await writer.drain()
-        return line
-
-    async def _misbehave(self, act: Act, writer: StreamWriter) -> NoReturn:
-        if act is Act.HANG:
-            await self._over.wait()
-        if act is Act.RESET:
-            linger_for_nothing = b"\1\0\0\0\0\0\0\0"
-            writer.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, linger_for_nothing
-            )
-        raise EOFError(act.value)
+            return reply.pop(0) if reply else good
+        return reply

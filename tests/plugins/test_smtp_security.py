@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from feedback_app import ChannelDown, Notifier, PermanentFailure
 from feedback_app.plugins import email_notifier
 from feedback_app.plugins._smtp_conversation import Limits
-from feedback_app.plugins._smtp_pool import strict_context
+from feedback_app.plugins._tls import strict_context
 from feedback_app.plugins.email_notifier import Settings
 from tests.plugins.mail_helpers import QUICK, failure_of, message, notifier, opened
 from tests.plugins.scripted_smtp import ScriptedSmtpServer
@@ -50,9 +50,10 @@ async def test_a_failed_login_pauses_the_channel_without_showing_the_account(
     assert "MAIL" not in server.seen
 
 
-def over(server: RecordingSmtpServer | ScriptedSmtpServer, tls: str) -> Notifier:
+def over(server: RecordingSmtpServer | ScriptedSmtpServer, tls: str, *, login: bool = False) -> Notifier:
     """Return the notifier that talks to a server only over TLS."""
     settings = {"transport": "smtp", "host": "localhost", "port": server.port, "tls": tls}
+    settings |= {"username": "canary-user", "password": "canary-word"} if login else {}
     one: Notifier = email_notifier.make_notifier(Settings.model_validate(settings))
     return one
 
@@ -77,7 +78,7 @@ async def test_a_trusted_server_gets_the_mail_over_tls(tls: str, monkeypatch: py
         ("expired.pem", "expired.pem", "certificate has expired"),
     ],
 )
-async def test_a_server_that_cannot_prove_itself_gets_nothing(
+async def test_c11_a_server_that_cannot_prove_itself_gets_nothing(
     tls: str, certificate: str, trusted: str, complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unknown signer, another's name, out of date: the channel is down and says why."""
@@ -92,17 +93,28 @@ async def test_a_server_that_cannot_prove_itself_gets_nothing(
 
 @pytest.mark.parametrize(
     "script",
-    [{"EHLO": NO_SIZE}, {"STARTTLS": "454 not now"}, {"STARTTLS": Act.DROP}, {"STARTTLS": b"no SMTP\r\n"}],
+    [
+        {"EHLO": NO_SIZE},
+        {"EHLO": b"250-test\r\n250 AUTH PLAIN\r\n"},
+        {"EHLO": "502 what"},
+        {"STARTTLS": "454 not now"},
+        {"STARTTLS": Act.DROP},
+        {"STARTTLS": b"no SMTP\r\n"},
+        {"STARTTLS": "220 go ahead", "HANDSHAKE": b"250 no need to\r\n"},
+    ],
 )
-async def test_without_tls_nothing_is_sent_where_tls_is_wanted(script: Script) -> None:
-    """Whoever strikes STARTTLS out of the offer gains nothing by it."""
-    async with ScriptedSmtpServer(script) as server, opened(over(server, "starttls")) as one:
+async def test_s4_without_tls_nothing_is_sent_where_tls_is_wanted(script: Script) -> None:
+    """Whoever strikes STARTTLS out of the offer, or talks on in clear, gets neither mail nor password."""
+    async with (
+        ScriptedSmtpServer(script, tls=server_tls()) as server,
+        opened(over(server, "starttls", login=True)) as one,
+    ):
         failure = await failure_of(one, message())
     assert isinstance(failure, ChannelDown)
-    assert "MAIL" not in server.seen
+    assert not {"AUTH", "MAIL"} & set(server.seen)
 
 
-async def test_what_was_said_before_tls_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_s4_what_was_said_before_tls_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reply slipped in behind the go-ahead is not taken for one of the encrypted talk (CVE-2011-0411)."""
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS_DATA / "good.pem"))
     script: Script = {"STARTTLS": b"220 go ahead\r\n250-injected\r\n250 AUTH PLAIN\r\n", "RCPT": ["550 no"]}
@@ -113,7 +125,7 @@ async def test_what_was_said_before_tls_is_forgotten(monkeypatch: pytest.MonkeyP
         failure = await failure_of(one, message(1))
         receipt = await one.send(message(2))
     assert isinstance(failure, PermanentFailure)
-    assert receipt.detail == "250 queued"
+    assert receipt.detail == "250 queued thanks-2"
 
 
 def test_tls_is_modern_and_certificates_are_checked() -> None:

@@ -62,7 +62,7 @@ async def test_twilio_gets_the_form_it_wants(sender: str) -> None:
     assert (receipt.provider_id, receipt.detail) == (sms.sid, "2 segments")
 
 
-async def test_many_messages_share_connections() -> None:
+async def test_many_messages_leave_at_once() -> None:
     """Thirty at once: each is taken once."""
     with RecordingHttpGateway() as gateway:
         async with opened(notifier(gateway)) as one:
@@ -71,56 +71,70 @@ async def test_many_messages_share_connections() -> None:
 
 
 DOWN, LATER, NEVER, UNKNOWN = ChannelDown, TemporaryFailure, PermanentFailure, OutcomeUnknown
-CASES: list[tuple[HttpAnswer | Act, type[Exception], str]] = [
-    (twilio_error(429, 20429), LATER, "error 20429"),
-    (twilio_error(429, 21611, Retry_After="7"), LATER, "error 21611"),
-    (HttpAnswer(status=429), LATER, "answered 429"),
-    (HttpAnswer(status=408), LATER, "answered 408"),
-    (twilio_error(400, 21211), NEVER, "https://www.twilio.com/docs/api/errors/21211"),
-    (twilio_error(400, 21610), NEVER, "error 21610"),
-    (twilio_error(400, 21614), NEVER, "error 21614"),
-    (twilio_error(403, 21408), NEVER, "error 21408"),
-    (twilio_error(400, 21606), NEVER, "error 21606"),
-    (HttpAnswer(status=400, body=b"what"), NEVER, "answered 400"),
-    (HttpAnswer(status=400, body=b'{"sid": "SM1"}'), NEVER, "answered 400"),
-    (twilio_error(400, 21212), DOWN, "check account_sid, auth_token and sender"),
-    (twilio_error(401, 20003), DOWN, "check account_sid"),
-    (HttpAnswer(status=401, body=b"<html>"), DOWN, "check account_sid and auth_token"),
-    (HttpAnswer(status=403), DOWN, "check account_sid and auth_token"),
-    (twilio_error(404, 20404), DOWN, "check url and account_sid"),
-    (HttpAnswer(status=405), DOWN, "check url"),
+CASES: list[tuple[str, HttpAnswer | Act, type[Exception], str]] = [
+    ("D1", twilio_error(429, 20429), LATER, "error 20429"),
+    ("D1", twilio_error(429, 21611, Retry_After="7"), LATER, "error 21611"),
+    ("D1", HttpAnswer(status=429), LATER, "answered 429"),
+    ("D1", HttpAnswer(status=408), LATER, "answered 408"),
+    ("D4", twilio_error(400, 21211), NEVER, "https://www.twilio.com/docs/api/errors/21211"),
+    ("D4", twilio_error(400, 21610), NEVER, "error 21610"),
+    ("D4", twilio_error(400, 21614), NEVER, "error 21614"),
+    ("D4", twilio_error(403, 21408), NEVER, "error 21408"),
+    ("D4", twilio_error(400, 21606), NEVER, "error 21606"),
+    ("D4", HttpAnswer(status=400, body=b"what"), NEVER, "answered 400"),
+    ("D4", HttpAnswer(status=400, body=b'{"sid": "SM1"}'), NEVER, "answered 400"),
+    ("D4", twilio_error(400, 21212), DOWN, "check account_sid, auth_token and sender"),
+    ("D4", twilio_error(401, 20003), DOWN, "check account_sid"),
+    ("D4", HttpAnswer(status=401, body=b"<html>"), DOWN, "check account_sid and auth_token"),
+    ("D4", HttpAnswer(status=403), DOWN, "check account_sid and auth_token"),
+    ("D4", twilio_error(404, 20404), DOWN, "check url and account_sid"),
+    ("D4", HttpAnswer(status=405), DOWN, "check url"),
     (
+        "D5",
         HttpAnswer(status=307, headers={"Location": "/2010-04-01/elsewhere"}),
         DOWN,
         "redirects are not followed",
     ),
     (
+        "D5",
         HttpAnswer(status=302, headers={"Location": "http://169.254.169.254/"}),
         DOWN,
         "redirects are not followed",
     ),
-    (HttpAnswer(status=302, headers={"Location": "file:///etc/passwd"}), DOWN, "redirects are not followed"),
-    (HttpAnswer(status=303, headers={"Location": "/elsewhere"}), UNKNOWN, "answered 303"),
-    (twilio_error(500, 20500), UNKNOWN, "error 20500"),
-    (HttpAnswer(status=502, body=b"<html>bad gateway</html>"), UNKNOWN, "answered 502"),
-    (HttpAnswer(status=503, headers={"Retry-After": "5"}), UNKNOWN, "answered 503"),
-    (HttpAnswer(status=201), UNKNOWN, "without a message's sid"),
-    (HttpAnswer(status=200, body=b"<html>welcome</html>"), UNKNOWN, "without a message's sid"),
-    (HttpAnswer(status=201, body=b'{"sid": null}'), UNKNOWN, "without a message's sid"),
-    (HttpAnswer(status=201, body=b'["SM1"]'), UNKNOWN, "without a message's sid"),
-    (HttpAnswer(status=201, body=b"[" * 60_000), UNKNOWN, "without a message's sid"),
-    (HttpAnswer(status=201, body=b'{"sid": "SM1"}' + b" " * 70_000), UNKNOWN, "more than 65536 bytes"),
     (
+        "D5",
+        HttpAnswer(status=302, headers={"Location": "file:///etc/passwd"}),
+        DOWN,
+        "redirects are not followed",
+    ),
+    ("D5", HttpAnswer(status=303, headers={"Location": "/elsewhere"}), UNKNOWN, "answered 303"),
+    ("D2", twilio_error(500, 20500), UNKNOWN, "error 20500"),
+    ("D2", HttpAnswer(status=502, body=b"<html>bad gateway</html>"), UNKNOWN, "answered 502"),
+    ("D2", HttpAnswer(status=503, headers={"Retry-After": "5"}), UNKNOWN, "answered 503"),
+    ("D5", HttpAnswer(status=201), UNKNOWN, "without a message's sid"),
+    ("D5", HttpAnswer(status=200, body=b"<html>welcome</html>"), UNKNOWN, "without a message's sid"),
+    ("D5", HttpAnswer(status=201, body=b'{"sid": null}'), UNKNOWN, "without a message's sid"),
+    ("D5", HttpAnswer(status=201, body=b'["SM1"]'), UNKNOWN, "without a message's sid"),
+    ("D5", HttpAnswer(status=201, body=b"[" * 60_000), UNKNOWN, "without a message's sid"),
+    ("D5", HttpAnswer(status=201, body=b'{"sid": "SM1"}' + b" " * 70_000), UNKNOWN, "more than 65536 bytes"),
+    (
+        "D5",
         HttpAnswer(status=201, body=b"x", headers={"Content-Encoding": "gzip"}),
         UNKNOWN,
         "without a message's sid",
     ),
-    (Act.DROP, UNKNOWN, "gave no answer"),
-    (Act.RESET, UNKNOWN, "gave no answer"),
+    ("D2", Act.DROP, UNKNOWN, "gave no answer"),
+    ("D2", Act.RESET, UNKNOWN, "gave no answer"),
 ]
 
 
-@pytest.mark.parametrize(("answer", "wanted", "words"), CASES)
+@pytest.mark.parametrize(
+    ("answer", "wanted", "words"),
+    [
+        pytest.param(answer, wanted, words, id=f"{fault}-{getattr(answer, 'status', answer)}-{words}")
+        for fault, answer, wanted, words in CASES
+    ],
+)
 async def test_every_answer_means_what_it_must(
     answer: HttpAnswer | Act, wanted: type[Exception], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
