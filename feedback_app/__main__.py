@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import threading
+import time
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 1.0  # seconds that threads have to end
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
     from feedback_app.cli import run_command_line
 
-    sys.exit(run_command_line())
+    code = run_command_line()
+    if left := _left_behind():
+        # The interpreter would wait for a plugin's thread for ever, and run once more what ignores its end.
+        log.warning("not waiting for what a plugin left behind: %s", ", ".join(left))
+        os._exit(code)
+    sys.exit(code)
+
+
+def _left_behind() -> list[str]:
+    """Return the names of the threads and coroutines that do not end."""
+    deadline = time.monotonic() + _PATIENCE
+    threads = [one for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
+    for one in threads:
+        one.join(max(0.0, deadline - time.monotonic()))
+    bounded = sys.modules.get("feedback_app.concurrency.bounded")  # most commands do not need it
+    unending = [f"coroutine {name}" for name, _ in bounded.unending] if bounded else []
+    names = [f"thread {one.name}" for one in threads if one.is_alive()] + unending
+    return list(dict.fromkeys(names))
 
 
 if __name__ == "__main__":

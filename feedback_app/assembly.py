@@ -7,9 +7,12 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from feedback_app.clock import JUMP
 from feedback_app.concurrency import Barrier
+from feedback_app.concurrency.bounded import bounded
 from feedback_app.delivery.dispatcher import DeliveryPolicy, Dispatcher
 from feedback_app.delivery.retry import Backoff
+from feedback_app.delivery.waits import pull_in
 from feedback_app.errors import BadConfig
 from feedback_app.intake.scale import Scale
 from feedback_app.pipeline import Composer, Pipeline, Policy
@@ -17,7 +20,7 @@ from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
 from feedback_app.report.render import Renderer
 from feedback_app.settings.schema import TemplatesSettings
-from feedback_app.store import migrate, outbox, place
+from feedback_app.store import daemons, migrate, outbox, place
 
 if TYPE_CHECKING:
     import contextlib
@@ -173,8 +176,10 @@ async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> 
 
     async def open_one(name: str, notifier: Notifier) -> None:
         try:
-            await notifier.open()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the barrier names the plugin
+            await bounded(notifier.open(), None)  # the barrier says for how long
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the barrier names the plugin
             barrier.fail(name, error)
         else:
             barrier.arrive(name)
@@ -196,14 +201,15 @@ async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> 
 
 async def _close(plugin: str, notifier: Notifier) -> None:
     try:
-        async with asyncio.timeout(_CLOSE_LIMIT):
-            await notifier.close()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the others are still to be closed
+        await bounded(notifier.close(), _CLOSE_LIMIT)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the others are still to be closed
         log.warning("plugin did not close", extra={"plugin": plugin, "fault": type(error).__name__})
 
 
-async def recover(store: Store, host: PluginHost, now: Milliseconds) -> None:
-    """Free what a dead daemon left in `sending`; the caller holds the ledger's lock."""
+async def recover(store: Store, host: PluginHost, settings: Settings, now: Milliseconds) -> None:
+    """Free what a dead daemon left in `sending` or due in a wrong time; the caller holds the ledger's lock."""
     resending = [
         channel
         for channel, providers in host.notifiers.items()
@@ -212,3 +218,7 @@ async def recover(store: Store, host: PluginHost, now: Milliseconds) -> None:
     queued, held = await store.write(partial(outbox.recover, resending=resending, now=now))
     if queued or held:
         log.warning("taking over what was being sent", extra={"due_again": queued, "held": held})
+    last = await store.read(daemons.last)
+    if last is not None and (behind := (last["heartbeat_at"] - now) / 1000) > JUMP:
+        log.warning("the clock was set back while no daemon ran", extra={"seconds": round(behind)})
+    await pull_in(store, settings.delivery, host.notifiers, now)

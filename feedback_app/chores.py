@@ -9,12 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
+from feedback_app.clock import JUMP, Jumps
 from feedback_app.concurrency import Cron, Every, Ticker
-from feedback_app.errors import Busy, FeedbackAppError
+from feedback_app.delivery.waits import pull_in
+from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
 from feedback_app.store import daemons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from feedback_app.clock import Clock
     from feedback_app.delivery.dispatcher import Dispatcher
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _HEARTBEAT = 10.0  # seconds
+_WATCH = 2.0  # seconds; a ledger that was replaced is noticed within it
 _REPORT_RETRY = 30.0  # seconds
 
 
@@ -46,6 +49,7 @@ class Chores:
         self._fail = fail
         self._stopping = stopping
         self._seen = store.version()
+        self._overgrown = False  # as far as has been said
 
     async def run(self, tickers: Sequence[Ticker]) -> None:
         """Let the tickers tick until it is time to stop."""
@@ -69,34 +73,63 @@ class Chores:
             for name, one in self._settings.reports.items()
         ]
         heartbeat = partial(self._heartbeat, dispatchers, boot_id, clock)
+        watch = partial(self._watch_clock, reporter, dispatchers, clock, Jumps(clock))
         return [
             *reports,
-            Ticker(Every(seconds=self._settings.intake.poll_interval), self._look, name="poll"),
-            Ticker(Every(seconds=_HEARTBEAT), heartbeat, name="heartbeat"),
+            Ticker(Every(seconds=self._settings.intake.poll_interval), self._minded(self._look), name="poll"),
+            Ticker(Every(seconds=_WATCH), self._minded(self._watch_ledger), name="ledger"),
+            Ticker(Every(seconds=_HEARTBEAT), self._minded(heartbeat), name="heartbeat"),
+            Ticker(Every(seconds=_HEARTBEAT), self._minded(watch), name="clock"),
         ]
 
+    def _minded(self, chore: Callable[[], Awaitable[None] | None]) -> Callable[[], Awaitable[None]]:
+        """Return the chore; for a locked ledger there is the next tick, one that cannot be trusted ends it all."""
+
+        async def minded() -> None:
+            try:
+                if (answer := chore()) is not None:
+                    await answer
+            except Busy as error:
+                log.warning("waiting for the ledger", extra={"reason": str(error)})
+            except StorageFailed as error:
+                self._fail(error)
+
+        return minded
+
     def _look(self) -> None:
-        if self._store.failed is not None:
-            self._fail(self._store.failed)
         failpoints.reached("chore.poll")
         version = self._store.version()
         if version != self._seen:
             self._seen = version
             self._wake()
 
+    def _watch_ledger(self) -> None:
+        """See that the ledger is still what was opened, and say once when its log has grown too large."""
+        self._store.verify()
+        warning = self._store.overgrown()
+        if warning and not self._overgrown:
+            log.warning("the ledger's log grows", extra={"warning": warning})
+        self._overgrown = warning is not None
+
     async def _make_report(self, reporter: Reporter, name: str) -> None:
         """Make what is due; a failure is tried again soon, for the next tick is a day away."""
-        while not self._stopping.is_set():
-            try:
-                made = await reporter.make_due(name)
-            except FeedbackAppError as error:
-                log.error("report not made, trying again", extra={"report": name, "reason": str(error)})  # noqa: TRY400
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), _REPORT_RETRY)
-            else:
-                if made:
-                    self._wake()
-                return
+        while not self._stopping.is_set() and not await self._try_report(reporter, name):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _REPORT_RETRY)
+
+    async def _try_report(self, reporter: Reporter, name: str) -> bool:
+        """Make what is due; says whether that succeeded."""
+        try:
+            made = await reporter.make_due(name)
+        except StorageFailed as error:
+            self._fail(error)
+            return False
+        except FeedbackAppError as error:
+            log.error("report not made, trying again", extra={"report": name, "reason": str(error)})  # noqa: TRY400
+            return False
+        if made:
+            self._wake()
+        return True
 
     async def _heartbeat(self, dispatchers: Sequence[Dispatcher], boot_id: str, clock: Clock) -> None:
         down = {
@@ -105,7 +138,17 @@ class Chores:
             if one.health.down
         }
         failpoints.reached("chore.heartbeat")
-        try:
-            await self._store.write(partial(daemons.heartbeat, boot_id=boot_id, channels=down, now=clock()))
-        except Busy as error:
-            log.warning("waiting for the ledger", extra={"reason": str(error)})
+        await self._store.write(partial(daemons.heartbeat, boot_id=boot_id, channels=down, now=clock()))
+
+    async def _watch_clock(
+        self, reporter: Reporter, dispatchers: Sequence[Dispatcher], clock: Clock, jumps: Jumps
+    ) -> None:
+        """Let nothing wait for a time that a wrong clock set; after a jump see what is due by the new time."""
+        channels = [one.channel for one in dispatchers]
+        if await pull_in(self._store, self._settings.delivery, channels, clock()):
+            self._wake()
+        jump = jumps.latest()
+        if abs(jump) > JUMP:
+            log.warning("the clock was set, or the machine slept", extra={"seconds": round(jump)})
+            for name in self._settings.reports:
+                await self._try_report(reporter, name)

@@ -15,8 +15,9 @@ class Notifier(ABC):
     """Takes messages to customers by one channel.
 
     `open` is called once before the first `send`, `close` once after the last, in the same event loop. `send`
-    is called by several workers at once. It is cancelled after `timeout` seconds; a notifier that holds
-    connections throws the one away that was cut in mid-conversation.
+    is called by several workers at once. It is cancelled after `timeout` seconds and has one more to clean up,
+    then it is closed by force; a notifier that holds connections throws the one away that was cut in
+    mid-conversation.
     """
 
     channel: str  # the name that customers prefer: lower case, such as "email"
@@ -30,7 +31,8 @@ class Notifier(ABC):
 
         Raises TemporaryFailure (surely not sent), PermanentFailure (never will be), ChannelDown (nothing can be
         sent now) or OutcomeUnknown (may have been sent). Anything else is a bug in the plugin: it is logged with
-        the plugin's name, and the message is retried as often as a temporary failure.
+        the plugin's name, and the message is retried as often as a temporary failure. Five messages that end so,
+        and none that leaves between them, suspend the channel: it counts as down.
         """
 
     def address(self, customer: Customer) -> str | None:
@@ -45,7 +47,10 @@ class Notifier(ABC):
 
 
 class Analyser(ABC):
-    """Adds facts to a rating before it is routed."""
+    """Adds facts to a rating before it is routed.
+
+    One that fails five times in a row is suspended: asked again once a minute, for one rating, until it answers.
+    """
 
     name: str  # the key of its facts
     timeout: float = 10.0  # seconds; a late analysis is left out, the rating goes on

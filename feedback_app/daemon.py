@@ -24,7 +24,7 @@ from feedback_app.presence import Presence
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
 from feedback_app.signals import stop_on_signals
-from feedback_app.store import customers
+from feedback_app.store import customers, place
 from feedback_app.store.store import Store
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Daemon:
     async def _open_and_serve(self, stack: contextlib.AsyncExitStack, *, drain: bool) -> None:
         settings = self._settings
         host = assembly.load_plugins(settings)
-        for warning in (*settings.warnings, *host.warnings):
+        for warning in (*settings.warnings, *host.warnings, *place.warnings(settings.store_path)):
             log.warning("check the settings", extra={"warning": warning})
         for plugin in host.broken:
             log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})
@@ -126,6 +126,7 @@ class Daemon:
         presence = await stack.enter_async_context(Presence(store, boot_id=self._boot_id, clock=self._clock))
         if not drain:
             await presence.wait_out(self._stopping)
+        stack.enter_context(LoopWatch(partial(_log_stall, host)))
         await assembly.open_notifiers(stack, host)
         pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
         await assembly.recover(store, host, settings, self._clock())
@@ -142,7 +143,6 @@ class Daemon:
             suspects=suspects,
             on_commit=self._committed,
         )
-        stack.enter_context(LoopWatch(_log_stall))
         await self._serve(store, processor, presence, drain=drain)
 
     async def _serve(self, store: Store, processor: Processor, presence: Presence, *, drain: bool) -> None:
@@ -230,11 +230,12 @@ async def _end(
         await asyncio.wait(late)
 
 
-def _log_stall(stall: Stall) -> None:
+def _log_stall(host: PluginHost, stall: Stall) -> None:
     log.error(
         "the event loop is blocked",
         extra={
             "seconds": round(stall.seconds, 1),
+            "plugin": host.culprit(stall.files),
             "task": stall.task_name,
             "at": f"{stall.file}:{stall.line}",
         },

@@ -74,6 +74,8 @@ class BadConfig(FeedbackAppError, ValueError):
 class DeliveryError(FeedbackAppError):
     """What a notifier raises to say how a send ended; `reason` is stored and shown, so no secrets in it."""
 
+    reason = "no reason given"  # for a plugin's own class that has not called this __init__
+
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -84,6 +86,8 @@ class TemporaryFailure(DeliveryError):
 
     `retry_after` is the far side's wish in seconds, or None to leave it to the back-off.
     """
+
+    retry_after: float | None = None
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -110,7 +114,11 @@ _LONGEST_SAID = 2_000  # characters
 
 def storable(said: object) -> str:
     """Return what a plugin or a far side said as text that the ledger can hold, cut to a sensible length."""
-    return str(said)[:_LONGEST_SAID].encode("utf-8", "backslashreplace").decode()
+    try:
+        text = str(said)
+    except BaseException:  # noqa: BLE001 - a plugin's error may raise another one while it is shown
+        text = f"{type(said).__name__}, which cannot be shown"
+    return text[:_LONGEST_SAID].encode("utf-8", "backslashreplace").decode()
 
 
 def fault_site(error: BaseException) -> str:

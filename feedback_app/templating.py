@@ -1,15 +1,17 @@
 """Templates: the operator's own where there are some, else the shipped ones; every failure names file and line.
 
 Only the operator writes templates; what customers write is only ever a value. The sandbox keeps a template from the
-program's insides, and a cap on its output from filling the memory, which the sandbox does not stop by itself.
+program's insides. It does not stop one that runs away: hence caps on its output and on what `*` and `**` make. What
+loops for long without any output is not stopped.
 """
 
 from __future__ import annotations
 
+import builtins
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from feedback_app.concurrency import Once
 from feedback_app.errors import BadConfig
@@ -27,6 +29,10 @@ NOTHING = "nothing comes out of it; delete the file to get the shipped wording"
 _PACKAGES = re.compile(
     r"'feedback_app\.[a-z_.]+\.(?=[A-Z]\w+ object')"
 )  # where a class of ours is, which nobody asks
+_QUOTED = re.compile(r"""(['"])(.*?)\1""")
+_TYPES = {"NoneType", "Markup", *vars(builtins)}
+_LONGEST_PRODUCT = 2_000_000  # characters or entries that `*` may make
+_MOST_BITS = 4096  # of a number that `**` may make
 _MISTAKES = (  # what expressions in a template may raise, beside the library's own errors
     ArithmeticError,
     AttributeError,
@@ -65,7 +71,8 @@ class Templates:
             template = self._environment.get().get_template(name)
         except TemplateNotFound:
             return None
-        except (TemplateSyntaxError, UnicodeDecodeError, OSError) as error:
+        # Constant expressions are worked out, and what Python cannot nest is found, when a template is compiled.
+        except (TemplateSyntaxError, SyntaxError, *_MISTAKES) as error:
             raise BadConfig(_problem(error, f"template {name}")) from None
         return _renderer(template, self._longest)
 
@@ -95,6 +102,8 @@ class Templates:
             keep_trailing_newline=True,
         )
         environment.globals.clear()  # range() and friends only help a template to run away
+        environment.intercepted_binops = frozenset({"*", "**"})
+        environment.binop_table |= {"*": _product, "**": _power}
         environment.filters.update(self._filters)
         return environment
 
@@ -109,7 +118,7 @@ def _renderer(template: Template, longest: int) -> Render:
         except _TooLong:
             problem = f"template {template.name}: more than {longest:,} characters come out of it"
         except (TemplateError, *_MISTAKES) as error:
-            problem = _problem(error, _where(error, template))
+            problem = _without_values(*_innermost(error, template), error)
             if isinstance(error, UndefinedError) and problem.endswith(" is undefined"):
                 problem += f"; known: {', '.join(sorted(values))}"
         raise BadConfig(problem)
@@ -132,16 +141,46 @@ def _joined(pieces: Iterable[str], longest: int) -> str:
     return "".join(taken)
 
 
-def _where(error: BaseException, template: Template) -> str:
-    """Name the innermost template that the error came through, and its line: it may be an included one."""
-    where = f"template {template.name}"
+def _product(left: Any, right: Any) -> Any:
+    for many, times in ((left, right), (right, left)):
+        if isinstance(many, Sequence) and isinstance(times, int) and len(many) * times > _LONGEST_PRODUCT:
+            raise OverflowError(f"repeats something until it is longer than {_LONGEST_PRODUCT:,}")
+    return left * right
+
+
+def _power(left: Any, right: Any) -> Any:
+    if isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _MOST_BITS:
+        raise OverflowError("the result of ** has too many digits")
+    return left**right
+
+
+def _innermost(error: BaseException, template: Template) -> tuple[Template, int | None]:
+    """Return the last template that the error came through, with its line: it may be an included one."""
+    place: tuple[Template, int | None] = (template, None)
     trace = error.__traceback__
     while trace is not None:
         found: Template | None = trace.tb_frame.f_globals.get("__jinja_template__")
         if found is not None:
-            where = f"template {found.name} line {found.get_corresponding_lineno(trace.tb_lineno)}"
+            place = found, found.get_corresponding_lineno(trace.tb_lineno)
         trace = trace.tb_next
-    return where
+    return place
+
+
+def _without_values(template: Template, line: int | None, error: BaseException) -> str:
+    """Say what is wrong; it ends where something is quoted that may be a customer's word.
+
+    What is written in the template and names of types are not.
+    """
+    problem = _problem(error, f"template {template.name}" + (f" line {line}" if line else ""))
+    try:
+        source = Path(template.filename or "").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        source = ""  # it was taken away meanwhile
+    for quoted in _QUOTED.finditer(problem):
+        word = quoted[2]
+        if word not in source and not re.fullmatch(r"\w+ object", word) and word not in _TYPES:
+            return f"{problem[: quoted.start()]}(a value)"
+    return problem
 
 
 def _problem(error: BaseException, where: str) -> str:
@@ -153,6 +192,8 @@ def _problem(error: BaseException, where: str) -> str:
         case TemplateSyntaxError():
             reason = f"{error.message}"
             where = f"template {error.name} line {error.lineno}" if error.name else where
+        case SyntaxError():  # of the Python that a template is compiled to, whose lines nobody knows
+            reason = error.msg
         case TemplateNotFound():
             reason = f"there is no template {str(error.name)!r} to include"
         case SecurityError():

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST = 200  # characters of a far side's text that are kept
-_ADDRESS = re.compile(r"[^\s<>\"'(),:;]+@[^\s<>\"'(),:;]+")
+_LETTER = r"[^\s<>\"'(),:;]"
+_ADDRESS = re.compile(rf"(?<!{_LETTER}){_LETTER}+@{_LETTER}+")  # looked for at the beginnings of words only
 
 
 def presentable(text: str, private: Iterable[str] = ()) -> str:

@@ -48,6 +48,8 @@ def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> Secret
     if file is None:
         return inline
     try:
+        if file.is_fifo():  # reading would wait for a writer, maybe for ever
+            raise ValueError(f"{key}_file: {file} is a pipe, a file is wanted")
         with file.open("rb") as stream:
             content = stream.read(_LONGEST_SECRET + 1)
     except OSError as error:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.making import incoming
-from tests.running import DEADLINE, add, business, daemon, rows, sent
+from tests.running import DEADLINE, RECORDER, add, business, daemon, rows, sent
 
 REPORT = """
 [reports.daily]
@@ -63,3 +63,26 @@ async def test_nobody_to_send_it_to_still_keeps_the_report(tmp_path: Path) -> No
     await _run(tmp_path, config, "2026-03-11T12:00")
     assert rows(tmp_path / "feedback.db", "SELECT count(*) FROM report_run") == [(1,)]
     assert sent(tmp_path) == []
+
+
+DOWN_UNTIL_TOLD = RECORDER.replace(
+    "with LOG.open",
+    'if (LOG.parent / "down").exists():\n            raise ChannelDown("refused")\n        with LOG.open',
+)
+
+
+async def test_reports_of_two_days_without_a_mail_server_both_arrive(tmp_path: Path) -> None:
+    """Each in its own mail, once, when the server is back, no attempt burnt; an empty day says so."""
+    config = business(tmp_path, plugin=DOWN_UNTIL_TOLD, config=REPORT.replace('"team", "boss"', '"team"'))
+    (tmp_path / "down").touch()
+    for day in (10, 11, 12):
+        await _run(tmp_path, config, f"2026-03-{day}T12:00")
+    assert sent(tmp_path) == []
+    (tmp_path / "down").unlink()
+    await _run(tmp_path, config, "2026-03-12T13:00")
+    assert sorted(key[:24] for key in sent(tmp_path)) == [
+        "report.daily.2026-03-10.",
+        "report.daily.2026-03-11.",
+    ]
+    texts = rows(tmp_path / "feedback.db", "SELECT text, attempts FROM message ORDER BY id")
+    assert all("No ratings arrived." in text and attempts == 1 for text, attempts in texts)

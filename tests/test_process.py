@@ -156,7 +156,7 @@ def test_a_second_daemon_exits_with_75_and_names_the_first(tmp_path: Path, start
     second = start(config, "run", "--drain")
     _, said = second.communicate(timeout=DEADLINE)
     assert second.returncode == 75
-    assert f"feedback.db: a daemon with pid {first.pid} already runs on this ledger\n" in said
+    assert f"feedback.db: a daemon with pid {first.pid} already runs on this ledger, since " in said
     assert "Traceback" not in said
 
 

@@ -16,7 +16,7 @@ import click
 from feedback_app import __version__, failpoints
 from feedback_app.cli.context import Program, silence
 from feedback_app.cli.lazy import LazyGroup
-from feedback_app.errors import FeedbackAppError, NotPermitted, StorageFailed
+from feedback_app.errors import FeedbackAppError, NotPermitted, StorageFailed, fault_site, what_ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,9 +98,8 @@ def _explain(error: BaseException) -> int:
             _say(f"{error.filename or 'output'}: {error.strerror}")
             return NotPermitted.exit_code if isinstance(error, PermissionError) else StorageFailed.exit_code
         case _:
-            _say(
-                f"a bug in the program: {type(error).__name__}: {error}; run again with --debug to see where"
-            )
+            # Without the error's text, which may quote a customer: this may be a daemon's log.
+            _say(f"a bug in the program: {fault_site(what_ended(error))}; run again with --debug to see more")
             return _BUG
 
 

@@ -50,7 +50,9 @@ class Program:
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a command's coroutine function to its end."""
-        return asyncio.run(work())
+        from feedback_app.concurrency.bounded import leaving_nothing
+
+        return asyncio.run(leaving_nothing(work()))
 
     def with_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         """Open the ledger, run `work` on it, close it."""
@@ -84,7 +86,7 @@ class Program:
             except Busy:
                 return None  # a daemon was started in between
             await assembly.open_notifiers(stack, host)
-            await assembly.recover(store, host, now_ms())
+            await assembly.recover(store, host, settings, now_ms())
             dispatchers = assembly.dispatchers_of(
                 settings, host, store, boot_id=secrets.token_hex(8), clock=now_ms, purpose=purpose
             )

@@ -49,8 +49,10 @@ def run(program: Program, *, drain: bool) -> None:
 
 def _run_loop(main: Callable[[], Coroutine[Any, Any, RunFigures]]) -> RunFigures:
     """Run on uvloop where it is installed, else on asyncio's own loop."""
+    from feedback_app.concurrency.bounded import leaving_nothing
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(main())
+        return runner.run(leaving_nothing(main()))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -129,6 +131,7 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
     pid = daemon_runs(store.path)
     return {
         "ledger": str(store.path),
+        "ledger_warning": store.overgrown(),
         "daemon": {
             "running": pid is not None,
             "pid": pid or None,
@@ -178,6 +181,8 @@ def _show(data: dict[str, Any]) -> None:
     if daemon["paused_until"]:
         click.echo(f"its start is paused until {daemon['paused_until']}: {daemon['paused_for']}")
     click.echo(f"ledger        {data['ledger']}")
+    if data["ledger_warning"]:
+        click.echo(f"warning: {data['ledger_warning']}")
     for noun in ("feedback", "low_ratings", "messages"):
         line = "  ".join(f"{state} {count:,}" for state, count in data[noun].items())
         click.echo(f"{noun.replace('_', ' '):<14}{line}")

@@ -59,7 +59,8 @@ def show(folder: Path) -> None:
     customers, ratings = asyncio.run(_import(settings, folder, clock))
     click.echo(f"customers.csv: {customers.accepted + customers.duplicates} customers")
     click.echo(f"ratings.csv: {ratings.accepted} ratings accepted, {ratings.duplicates} were known already")
-    asyncio.run(Daemon(settings, clock=clock).run(drain=True))
+    if ratings.accepted:  # a second demo goes on from the first one's today
+        asyncio.run(Daemon(settings, clock=clock).run(drain=True))
     text = asyncio.run(_report(settings, yesterday.date()))
     asyncio.run(Daemon(settings).run(drain=True))
     _say_endings(asyncio.run(_endings(settings)))

@@ -4,40 +4,81 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
 
+from feedback_app.plugin_host.finding import DROPINS
+
+_MOST_PLACES = 40  # of one error; an endless recursion has a thousand
+_MOST_ERRORS = 5  # of a chain, which may be a ring
+
 
 def set_up_logging(*, debug: bool = False) -> None:
-    """Send the log of every module to stderr; fields given in `extra` stand behind the message."""
+    """Send the log of every module to stderr; fields given in `extra` stand behind the message.
+
+    `debug` is for the program and for plugins of the drop-in folder. What libraries say below a warning holds
+    all that they send and store: names, addresses, passwords.
+    """
     person = sys.stderr.isatty()
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if person else "iso", utc=not person),
-        _without_nothing,
+        _private,
     ]
-    renderer = (
-        structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
+    renderers: list[Any] = (
+        [_visible, structlog.dev.ConsoleRenderer(pad_event_to=0)]
         if person
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else [structlog.processors.JSONRenderer()]
     )
-    final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if not person:
-        # Without the values of variables, which are customers' names, addresses and words.
-        transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        final.append(structlog.processors.ExceptionRenderer(transform))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer])
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if debug else logging.WARNING)
-    logging.getLogger("feedback_app").setLevel(logging.DEBUG if debug else logging.INFO)
+    root.setLevel(logging.WARNING)
+    for name in ("feedback_app", DROPINS):
+        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.INFO)
     logging.raiseExceptions = False  # a closed pipe or a full disk under the log must not end the daemon
 
 
-def _without_nothing(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in event.items() if value is not None}
+def _private(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what may quote customers: all but the first line of a message, and what errors say.
+
+    asyncio writes errors into the further lines of what it has to say about a lost task.
+    """
+    kept = {key: value for key, value in event.items() if value is not None}
+    kept["event"] = str(kept["event"]).partition("\n")[0]
+    kept.pop("stack_info", None)
+    _, error, _ = kept.pop("exc_info", None) or (None, None, None)
+    return {**kept, "fault": _fault(error)} if error is not None else kept
+
+
+def _fault(error: BaseException | None) -> str:
+    """Say which error came through which places, the innermost first, and which ones were behind it."""
+    said: list[str] = []
+    while error is not None and len(said) < _MOST_ERRORS:
+        frames = traceback.extract_tb(error.__traceback__)[-_MOST_PLACES:]
+        places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames)]
+        said.append(" < ".join([type(error).__name__, *places]))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "; behind it ".join(said)
+
+
+def _visible(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Show what could move a terminal's cursor or forge a line as what it is."""
+    return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -164,12 +165,12 @@ def _formatted(reporter: Reporter, figures: DayFigures, form: Format) -> str:
 
 
 def _write(file: Path, content: str) -> None:
-    try:
-        stream = file.open("w", encoding="utf-8", newline="")
+    try:  # for its owner only: it holds customers' words
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CannotCreate(f"{file}: cannot be written: {error.strerror}") from None
     try:
-        with stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(content)
     except OSError as error:
         raise StorageFailed(f"{file}: writing failed: {error.strerror}") from error

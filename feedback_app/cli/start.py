@@ -70,7 +70,7 @@ def init(directory: Path) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)  # never writable for all: plugins stand in it
     except (FileExistsError, NotADirectoryError):
         raise CannotCreate(f"{folder}: there is a file in the way; name another folder") from None
     except OSError as error:

@@ -29,6 +29,7 @@ class Stall:
     line: int
     function: str
     stack: str  # ... and how it got there from the loop, formatted like a traceback
+    files: tuple[str, ...]  # of that stack, the outermost first
 
 
 class LoopWatch:
@@ -139,4 +140,5 @@ def _stall(frame: FrameType, seconds: float, task_name: str | None) -> Stall:
         line=at.lineno or 0,
         function=at.name,
         stack="".join(traceback.StackSummary.from_list(frames).format()),
+        files=tuple(frame.filename for frame in frames),
     )

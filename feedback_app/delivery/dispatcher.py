@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
-from feedback_app.concurrency.cancellation import was_cancelled
+from feedback_app.concurrency.bounded import Abandoned, bounded
 from feedback_app.delivery.health import ChannelHealth
 from feedback_app.delivery.retry import Backoff, judge
 from feedback_app.errors import Busy, DeliveryError, fault_site, storable
@@ -47,6 +47,10 @@ class DeliveryPolicy:
     backoff: Backoff
 
 
+class WrongAnswer(TypeError):
+    """`send` returned no Receipt."""
+
+
 class Dispatcher:
     """Delivers the messages of one notifier's channel until stopped.
 
@@ -77,6 +81,7 @@ class Dispatcher:
             replace(policy.backoff, maximum=min(policy.backoff.maximum, _LONGEST_PAUSE))
         )
         self.counts: Counter[str] = Counter()
+        self._task_name = f"delivery-{self.channel}-send"
         self._sending: set[int] = set()  # numbers whose send has begun and not ended
         in_flight = policy.workers * _IN_FLIGHT_PER_WORKER
         self.conveyor: Conveyor[ClaimedMessage, Attempt | None] = Conveyor(
@@ -123,14 +128,14 @@ class Dispatcher:
         started = self._clock()
         try:
             failpoints.reached("delivery.sending")
-            async with asyncio.timeout(self._notifier.timeout):
-                receipt = await self._notifier.send(claimed.message)
+            sending = self._notifier.send(claimed.message)
+            receipt = await bounded(sending, self._notifier.timeout, name=self._task_name)
             if not isinstance(receipt, Receipt):
-                raise TypeError(f"send returned {type(receipt).__name__}, want a Receipt")  # noqa: TRY301
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and was_cancelled():
-                raise  # the daemon ends: the message stays `sending`, the next start decides
-            attempt = self._failed(claimed, error, started)  # a plugin may raise anything, SystemExit too
+                raise WrongAnswer(f"send returned {type(receipt).__name__}, want a Receipt")  # noqa: TRY301
+        except asyncio.CancelledError:
+            raise  # the daemon ends: the message stays `sending`, the next start decides
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
+            attempt = self._failed(claimed, error, started)
         else:
             failpoints.reached("delivery.sent")
             attempt = self._sent(claimed, receipt, started)
@@ -164,15 +169,19 @@ class Dispatcher:
             max_attempts=self._policy.max_attempts,
             backoff=self._policy.backoff,
             notifier=self._notifier,
+            suspended=self.health.suspended,
         )
+        fault = _fault(error) if verdict.fault else None
         now = self._clock()
         if verdict.outcome == "channel_down":
             self.health.failed(self.channel, claimed.number, storable(error), now)
         elif verdict.outcome == "permanent":
             self.health.works(self.channel)  # it answered; only this message is refused
+        elif fault is not None:
+            self.health.faulty(self.channel, claimed.number, self._provider, fault, now)
         else:
             self.health.unclear(claimed.number, now)
-        if verdict.outcome == "bug" or verdict.state != "queued":
+        if fault is not None or verdict.state != "queued":
             # Reasons name addresses, so they stay in the ledger: `messages show`.
             log.warning(
                 "message not sent",
@@ -181,7 +190,7 @@ class Dispatcher:
                     "provider": self._provider,
                     "outcome": verdict.outcome,
                     "state": verdict.state,
-                    "fault": fault_site(error) if verdict.outcome == "bug" else None,
+                    "fault": fault,
                 },
             )
         return Attempt(
@@ -193,9 +202,7 @@ class Dispatcher:
             ended_at=now,
             counted=verdict.counted,
             next_attempt_at=now + int(verdict.delay * 1000),
-            error=storable(
-                error.reason if isinstance(error, DeliveryError) else f"{type(error).__name__}: {error}"
-            ),
+            error=storable(error.reason if isinstance(error, DeliveryError) else _said(error)),
         )
 
     async def _settle(self, results: Sequence[JobResult[ClaimedMessage, Attempt | None]]) -> None:
@@ -224,3 +231,13 @@ class Dispatcher:
                 await asyncio.sleep(_STORE_PAUSE)
         failpoints.reached("delivery.settled")
         self.counts.update(one.state for one in attempts)
+
+
+def _fault(error: BaseException) -> str:
+    """Say for the log what the plugin did wrong and where, without what it says, which may name customers."""
+    ours = isinstance(error, Abandoned | WrongAnswer)
+    return f"{type(error).__name__}: {error}" if ours else fault_site(error)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {storable(error)}"

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FAULTS = (
+    5  # messages that a plugin fails by its own fault, and none that works between, before it is suspended
+)
+
 
 class ChannelHealth:
     """Up until told otherwise. `pauses` says how long to wait before each probe of a channel that stays down."""
@@ -20,6 +24,8 @@ class ChannelHealth:
         self._failures = 0  # in a row, since the channel went down
         self._probe: int | None = None  # number of the message that is being tried while the channel is down
         self._next_probe: Milliseconds = 0
+        self._faulty: set[int] = set()  # numbers of messages that the plugin failed since one worked
+        self.suspended = False  # down because of the plugin, not of the far side
         self.down_since: Milliseconds | None = None
         self.reason = ""  # why it is down; names servers and accounts, never customers
 
@@ -34,8 +40,9 @@ class ChannelHealth:
             return room, None
         if self._probe is not None:
             return 0, None  # its end wakes the claimer
-        if now < self._next_probe:
-            return 0, (self._next_probe - now) / 1000
+        left = (self._next_probe - now) / 1000
+        if 0 < left <= self._pauses.maximum:  # more than that: the clock was set back
+            return 0, left
         return 1, None
 
     def claimed(self, number: int) -> None:
@@ -54,7 +61,23 @@ class ChannelHealth:
             self._pause(now)
             log.error("channel down", extra={"channel": channel, "reason": reason})
         self.reason = reason
+        self.suspended = False
+        self._faulty.clear()
         self.unclear(number, now)
+
+    def faulty(self, channel: str, number: int, plugin: str, fault: str, now: Milliseconds) -> None:
+        """Note that the plugin failed on a message by its own fault.
+
+        One message may be the culprit, several in a row are not: then the channel is suspended, which is down.
+        """
+        self._faulty.add(number)
+        if self.suspended or len(self._faulty) >= _FAULTS:
+            self.failed(
+                channel, number, f"suspended: {_FAULTS} failures in a row of plugin {plugin}: {fault}", now
+            )
+            self.suspended = True
+        else:
+            self.unclear(number, now)
 
     def unclear(self, number: int, now: Milliseconds) -> None:
         """Note that a message told nothing of the channel's state; when it was the probe, another one is needed."""
@@ -68,6 +91,8 @@ class ChannelHealth:
 
     def works(self, channel: str) -> None:
         """Note that the far side answered as it should."""
+        self._faulty.clear()
+        self.suspended = False
         if self.down:
             log.info("channel up again", extra={"channel": channel})
             self.down_since = None

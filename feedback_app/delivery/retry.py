@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from feedback_app.concurrency.bounded import Abandoned
 from feedback_app.errors import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Backoff:
         return full * (0.5 + 0.5 * self.draw())
 
 
+def longest_wait(backoff_maximum: float) -> int:
+    """Return the milliseconds than which nothing waits longer for its next try."""
+    return int(max(backoff_maximum, _LONGEST_WISH) * 1000)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """What a failed try means."""
@@ -43,28 +49,42 @@ class Verdict:
     state: NextState
     counted: bool = True  # uses up one of the allowed attempts
     delay: float = 0.0  # seconds until the next one, for queued
+    fault: bool = False  # of the plugin itself: no answer that it may give
 
 
 def judge(
-    error: BaseException, *, attempt: int, max_attempts: int, backoff: Backoff, notifier: Notifier
+    error: BaseException,
+    *,
+    attempt: int,
+    max_attempts: int,
+    backoff: Backoff,
+    notifier: Notifier,
+    suspended: bool = False,
 ) -> Verdict:
-    """Decide what follows from `error` of the `attempt`-th counted try (from 1)."""
+    """Decide what follows from `error` of the `attempt`-th counted try (from 1).
+
+    A message that only probes whether its `suspended` channel works again pays nothing for the plugin's faults.
+    """
+    fault = isinstance(error, Abandoned)
     match error:
         case PermanentFailure():
             return Verdict(outcome="permanent", state="dead")
         case ChannelDown():
             return Verdict(outcome="channel_down", state="queued", counted=False)
         case OutcomeUnknown() | TimeoutError() if notifier.on_unknown == "hold":
-            return Verdict(outcome="unknown", state="held")
+            return Verdict(outcome="unknown", state="held", fault=fault)
         case OutcomeUnknown() | TimeoutError():
             outcome: AttemptOutcome = "unknown"
         case TemporaryFailure():
             outcome = "temporary"
         case _:
-            outcome = "bug"
+            outcome, fault = "bug", True
+    if fault and suspended:
+        return Verdict(outcome=outcome, state="queued", counted=False, fault=True)
     if attempt >= max_attempts:
-        return Verdict(outcome=outcome, state="dead")
-    return Verdict(outcome=outcome, state="queued", delay=max(backoff.delay(attempt), _wish(error)))
+        return Verdict(outcome=outcome, state="dead", fault=fault)
+    delay = max(backoff.delay(attempt), _wish(error))
+    return Verdict(outcome=outcome, state="queued", delay=delay, fault=fault)
 
 
 def _wish(error: BaseException) -> float:

@@ -69,6 +69,8 @@ class RejectsWriter:
             raise CannotCreate(f"{self._path}: the folder {self._path.parent} does not exist")
         if self._path.is_dir():
             raise CannotCreate(f"{self._path} is a folder, a file is wanted")
+        if self._path.is_fifo() or self._path.is_socket():  # writing would wait for a reader, maybe for ever
+            raise CannotCreate(f"{self._path} is a pipe, a file is wanted")
         try:
             beginning = self._beginning()
         except OSError as problem:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
-from feedback_app.concurrency.cancellation import was_cancelled
-from feedback_app.errors import fault_site
 from feedback_app.model import Customer, Ended, Feedback, Message, Outcome
+from feedback_app.pipeline.analysing import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from feedback_app.contracts import Analyser, Notifier
     from feedback_app.pipeline.composer import Composer
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,39 +44,17 @@ class Pipeline:
         self._policy = policy
         self._composer = composer
         self._notifiers = notifiers
-        self._analysers = analysers
+        self._analysers = [Asked(one) for one in analysers]
         self._ledger_id = ledger_id
 
     async def __call__(self, feedback: Feedback, customer: Customer | None) -> Outcome:
         """Take one rating all the way; `customer` is None when nobody told us of them."""
-        analysis = await self._analyse(feedback) if self._analysers else {}
+        analysis = {one.name: await one.facts(feedback) for one in self._analysers}
         failpoints.reached("pipeline.analysed")
         if feedback.rating < self._policy.low_below:
             return self._keep_low(feedback, customer, analysis)
         ended, messages = self._thank(feedback, customer)
         return Outcome(feedback=feedback, ended=ended, analysis=analysis, keep_low=False, messages=messages)
-
-    async def _analyse(self, feedback: Feedback) -> dict[str, object]:
-        analysis: dict[str, object] = {}
-        for analyser in self._analysers:
-            try:
-                async with asyncio.timeout(analyser.timeout):
-                    facts = dict(await analyser.analyse(feedback))
-                json.dumps(facts, allow_nan=False)  # what the ledger could not hold is this plugin's failure
-                analysis[analyser.name] = facts
-            except (Exception, SystemExit, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError) and was_cancelled():
-                    raise
-                log.warning(  # a plugin's failure never loses the rating
-                    "analysis left out",
-                    extra={
-                        "analyser": analyser.name,
-                        "feedback": feedback.number,
-                        "fault": fault_site(error),
-                    },
-                )
-                analysis[analyser.name] = {"failed": type(error).__name__}
-        return analysis
 
     def _keep_low(
         self, feedback: Feedback, customer: Customer | None, analysis: Mapping[str, object]
@@ -112,7 +84,7 @@ class Pipeline:
         """Return (channel, address): the first preferred channel that is installed and reaches the customer."""
         for channel in customer.preferred_channels or self._policy.default_channels:
             notifier = self._notifiers.get(channel)
-            address = notifier.address(customer) if notifier is not None else None
+            address = _ask_address(notifier, customer) if notifier is not None else None
             if address:
                 return channel, address
         return None
@@ -134,3 +106,16 @@ class Pipeline:
             html=form.html,
             locale=customer.locale,
         )
+
+
+def _ask_address(notifier: Notifier, customer: Customer) -> str | None:
+    """Return where the customer is reached. Raises Exception and nothing else, for it must not end the program."""
+    try:
+        address = notifier.address(customer)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"address raised {type(error).__name__}") from error
+    if address is not None and not isinstance(address, str):
+        raise TypeError(f"address returned {type(address).__name__}, want a str or None")
+    return address

@@ -2,7 +2,7 @@
 
 `finding` says which plugins there are, `permissions` who may write them, `registry` talks to pluggy, `tables`
 reads a plugin's settings, `checking` judges what its hooks hand back, `demands` compares all that with the
-configuration, `blame` words what is wrong, and `host` brings it together.
+configuration, `blame` words what is wrong, `patience` names who takes long, and `host` brings it together.
 """
 
 from feedback_app.plugin_host.host import PluginHost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -41,17 +42,24 @@ class RefusedSettings(BadConfig):
 def blaming(shown: str, file: Path | None) -> Iterator[None]:
     """Run a plugin's code: whatever it raises becomes BrokenPluginError, only the user's Ctrl-C passes.
 
+    A plugin that raises KeyboardInterrupt itself is told from that only where Ctrl-C is handled, as in the daemon.
+
     `shown` is how the plugin is called in messages, `file` is its source. What the plugin prints goes to
     stderr, for stdout carries the data of the command.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except (KeyboardInterrupt, RefusedSettings):
+    except RefusedSettings:
         raise
     except MisfitError as misfit:
         raise BrokenPluginError(f"{_place(shown, misfit.line)}: {misfit}") from misfit
     except BaseException as error:  # SystemExit and its kin end a plugin, not the program
+        if (
+            isinstance(error, KeyboardInterrupt)
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            raise  # Ctrl-C; where it is handled in another way, as in the daemon, it is never raised
         raise BrokenPluginError(_sentence(error, shown, file)) from error
 
 

@@ -11,13 +11,14 @@ from feedback_app.plugin_host import demands
 from feedback_app.plugin_host.blame import BrokenPluginError, RefusedSettings, blaming
 from feedback_app.plugin_host.checking import analysers_of, notifiers_of
 from feedback_app.plugin_host.finding import find_plugins
+from feedback_app.plugin_host.patience import naming_when_slow
 from feedback_app.plugin_host.places import table_at
 from feedback_app.plugin_host.registry import Registry
 from feedback_app.plugin_host.started import PluginInfo, Provider, Started, State
 from feedback_app.plugin_host.tables import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from feedback_app.contracts import Analyser
     from feedback_app.plugin_host.finding import Found
@@ -33,10 +34,11 @@ class PluginHost:
     analysers: tuple[tuple[str, Analyser], ...]  # with the plugin each comes from
     problems: tuple[str, ...]  # what fails the start
     warnings: tuple[str, ...]
+    files: Mapping[str, str]  # the plugins' names by their source files
 
     @classmethod
     def load(cls, settings: Settings) -> PluginHost:
-        """Find, check and call all plugins. Of what their code raises only Ctrl-C comes out."""
+        """Find, check and call all plugins. Of what their code raises only the user's Ctrl-C comes out."""
         search = find_plugins(settings)
         registry = Registry()
         started = tuple(_start(found, registry, settings) for found in search.found)
@@ -54,12 +56,17 @@ class PluginHost:
                 *demands.analyser_problems(started),
             ),
             warnings=(*search.warnings, *demands.name_warnings(plugins, settings)),
+            files=MappingProxyType({str(found.file): found.name for found in search.found if found.file}),
         )
 
     @property
     def broken(self) -> tuple[PluginInfo, ...]:
         """The plugins that are left out because something is wrong with them."""
         return tuple(plugin for plugin in self.plugins if plugin.state == "broken")
+
+    def culprit(self, files: Sequence[str]) -> str | None:
+        """Return the innermost plugin on a stack, given the files of its frames, the outermost first."""
+        return next((self.files[file] for file in reversed(files) if file in self.files), None)
 
     def check(self) -> None:
         """Raise BadConfig with a line for each thing that must be mended before the start."""
@@ -80,7 +87,7 @@ def _start(found: Found, registry: Registry, settings: Settings) -> Started:
     if found.name in settings.plugins.disabled:
         return Started(info=_info(found, "disabled"))
     try:
-        with blaming(found.shown, found.file):
+        with naming_when_slow(found.name, found.shown), blaming(found.shown, found.file):
             return _bring_up(found, registry, settings)
     except RefusedSettings as refused:
         return Started(

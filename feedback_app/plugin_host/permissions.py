@@ -40,7 +40,13 @@ def judge(folder: Path, files: Iterable[Path]) -> Verdict:
                 f"run: chmod o-w {shlex.quote(str(path))}"
             )
     by_group = [path for path in loose if modes[path] & stat.S_IWGRP]
-    return Verdict(warnings=(*_group_writable(by_group), *_owned_by_others(inside & modes.keys())))
+    return Verdict(
+        warnings=(
+            *_group_writable(by_group),
+            *_owned_by_others(inside & modes.keys()),
+            *_below_others(parents & modes.keys()),
+        )
+    )
 
 
 def _mode(path: Path) -> int | None:
@@ -60,13 +66,31 @@ def _group_writable(paths: list[Path]) -> tuple[str, ...]:
 
 
 def _owned_by_others(paths: set[Path]) -> tuple[str, ...]:
-    trusted = {0, os.geteuid()}
-    foreign = sorted(path for path in paths if path.stat().st_uid not in trusted)
+    foreign = _foreign(paths)
     if not foreign:
         return ()
-    owner = foreign[0].stat().st_uid
     chown = f"chown {os.geteuid()} {shlex.join(str(path) for path in foreign)}"
-    return (f"{_first(foreign)} belongs to user {owner}, who can so run code here; run: {chown}",)
+    return (f"{_first(foreign)} belongs to {_owner(foreign[0])}, who can so run code here; run: {chown}",)
+
+
+def _below_others(parents: set[Path]) -> tuple[str, ...]:
+    foreign = _foreign(parents)
+    if not foreign:
+        return ()
+    danger = "who can so put another folder in the place of the plugins"
+    return (
+        f"{_first(foreign)} belongs to {_owner(foreign[0])}, {danger}; move them below folders of this user",
+    )
+
+
+def _foreign(paths: set[Path]) -> list[Path]:
+    """Return those that belong neither to root nor to this user."""
+    trusted = {0, os.geteuid()}
+    return sorted(path for path in paths if path.stat().st_uid not in trusted)
+
+
+def _owner(path: Path) -> str:
+    return f"user {path.stat().st_uid}"
 
 
 def _first(paths: list[Path]) -> str:

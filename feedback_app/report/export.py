@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from feedback_app.report.figures import Change, DayFigures
 
 _MOMENTS = {"start", "end", "read_at", "received_at", "oldest_since", "oldest_waiting_since"}
-_DANGEROUS = tuple("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes such a text for a formula
+# Where a spreadsheet may begin a cell that it calculates: at the start of a text and, in countries where commas are
+# not what separates, within it, for there the quotes around the text are not seen. It skips blanks and quotes.
+_FORMULA = re.compile(
+    r"""^(?=[\t\r\n\0]) | (?:^|(?<=[;|\t\r\n])) (?=(?:[^\S\t\r\n]|["\0\ufeff])*[=+@\-\uff1d\uff0b\uff0d\uff20])""",
+    re.VERBOSE,
+)
 
 
 def to_json(day: DayFigures) -> str:
@@ -97,7 +103,5 @@ def _cell(value: object) -> object:
 
 
 def harmless(value: object) -> object:
-    """Return a cell that a spreadsheet shows and does not calculate: such a text gets an apostrophe before it."""
-    if isinstance(value, str) and (value.startswith(_DANGEROUS) or value.lstrip().startswith(_DANGEROUS)):
-        return f"'{value}"
-    return value
+    """Return a cell that a spreadsheet shows and does not calculate: an apostrophe stands before each formula."""
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value

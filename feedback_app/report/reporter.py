@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from feedback_app import failpoints
+from feedback_app.clock import BUILT
 from feedback_app.errors import NotFound
 from feedback_app.model import Message
 from feedback_app.report import wording
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 Occasion: TypeAlias = Literal["scheduled", "late", "manual"]
 
-_PLAUSIBLE = datetime(2020, 1, 1, tzinfo=UTC)  # a machine without a set clock starts in 1970
 _ON_TIME = timedelta(minutes=10)  # a report made within it was made on schedule
 
 
@@ -52,7 +52,8 @@ class Reporter:
     missing. So a crash leaves both or none, and of many processes at the same second one makes the report.
     The figures are read and the mail is rendered before that, where it keeps nobody from writing.
 
-    `clock` returns the present moment (aware); `sections` returns what plugins add to a day.
+    `clock` returns the present moment (aware); while it shows one before `earliest` (epoch milliseconds) it is wrong
+    and nothing is due. `sections` returns what plugins add to a day.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Reporter:
         settings: Settings,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        earliest: Milliseconds = BUILT,
         sections: Callable[[DayFigures], Sequence[Section]] = lambda _figures: (),
     ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._earliest = earliest
         self._sections = sections
         self._renderer = Renderer(settings.templates_directory)
 
@@ -76,7 +79,7 @@ class Reporter:
         the time before. Cheap when nothing is due, so call it often; a day can be late but is not lost.
         Raises NotFound for a name that is not configured, BadConfig for a template that fails.
         """
-        if self._clock() < _PLAUSIBLE:
+        if self._now() < self._earliest:
             logger.warning("no reports are made: the clock is wrong", extra={"clock": str(self._clock())})
             return []
         while True:
@@ -127,10 +130,13 @@ class Reporter:
         report, now = self._configured(name), self._clock()
         at, zone = report.time_of_day, report.zone
         newest = last_due(now, at, zone)
+        upcoming = newest + timedelta(days=1)
 
         def plan(connection: Connection) -> _Plan | None:
             first = ledger.first_date(connection, name)
-            if first is None:
+            if (
+                first is None or first > upcoming
+            ):  # noted by a clock that was ahead, it would wait for that day
                 return None
             made = ledger.made_dates(connection, name, first, newest)
             dates = dates_to_make(now, at, zone, first_date=first, made=made, catch_up=report.catch_up)
@@ -139,8 +145,7 @@ class Reporter:
 
         found = await self._store.read(plan)
         if found is None:
-            first = newest + timedelta(days=1)
-            await self._store.write(lambda connection: ledger.remember_first_date(connection, name, first))
+            await self._store.write(lambda connection: ledger.remember_first_date(connection, name, upcoming))
         return found or _Plan(dates=[])
 
     async def _build(self, name: str, day: date, now: Milliseconds) -> DayFigures:

@@ -10,8 +10,11 @@ HIDDEN = "***"
 
 _WORDS = r"pass|token|secret|key|auth|credential"
 _SECRET = re.compile(_WORDS, re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(\w://[^\s:/?#]*):\S*@")  # up to the last @: a password may hold one
-_URL_PARAMETER = re.compile(rf"([?&][^\s=&]*(?:{_WORDS})[^\s=&]*)=[^\s&]+", re.IGNORECASE)
+# Each begins where the one before ended or at a blank, so that long texts cost no more than their length.
+_URL_PASSWORD = re.compile(
+    r"(?<!\S)((?>\S*?\w://[^\s:/?#]*:))\S*@"
+)  # up to the last @: a password may hold one
+_URL_PARAMETER = re.compile(rf"([?&](?=[^\s=&?]*(?:{_WORDS}))[^\s=&?]*)=[^\s&]+", re.IGNORECASE)
 
 
 def is_secret(key: str) -> bool:
@@ -48,7 +51,7 @@ def _redact_inside(value: Any) -> Any:
 
 def redact_url(text: str) -> str:
     """Hide the secrets of a URL such as postgresql://user:password@host/database?sslkey=secret."""
-    return _URL_PARAMETER.sub(rf"\1={HIDDEN}", _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text))
+    return _URL_PARAMETER.sub(rf"\1={HIDDEN}", _URL_PASSWORD.sub(rf"\1{HIDDEN}@", text))
 
 
 def secrets_in(tables: Mapping[str, Any]) -> Iterator[str]:

@@ -12,13 +12,15 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from feedback_app.store import place
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
 def _bell(ledger: Path) -> Path:
-    return ledger.with_name(ledger.name + "-bell")
+    return place.beside(ledger, "-bell")
 
 
 def ring(ledger: Path) -> None:

@@ -8,6 +8,7 @@ can corrupt the file when a checkpoint and a commit of another connection meet.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -43,10 +44,15 @@ def _prepare(engine: Engine, pragmas: tuple[str, ...], begin: str) -> None:
         connection.exec_driver_sql(begin)
 
 
+def _url(driver: str, path: Path) -> URL:
+    """Name a file that is there: one that was removed is never made anew, and empty, by a connection."""
+    return URL.create(driver, database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"})
+
+
 def writing_engine(path: Path) -> Engine:
     """Return the engine of the one writer; its connection may wander between threads, one at a time."""
     engine = create_engine(
-        URL.create("sqlite+pysqlite", database=str(path)),
+        _url("sqlite+pysqlite", path),
         connect_args={"isolation_level": None, "check_same_thread": False},
         poolclass=NullPool,
         hide_parameters=True,  # errors are logged, and the parameters are names, addresses and comments
@@ -58,7 +64,7 @@ def writing_engine(path: Path) -> Engine:
 def reading_engine(path: Path, connections: int = 3) -> AsyncEngine:
     """Return the engine for everything that only looks; a block sees one snapshot."""
     engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
+        _url("sqlite+aiosqlite", path),
         connect_args={"isolation_level": None},
         pool_size=connections,
         max_overflow=0,

@@ -6,12 +6,16 @@ holder is.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
-from typing import TYPE_CHECKING, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from feedback_app.clock import now_ms
 from feedback_app.errors import Busy
+from feedback_app.store import place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,11 +23,20 @@ if TYPE_CHECKING:
 Role = Literal["daemon", "command"]
 
 
+class Holder(NamedTuple):
+    """Who has the lock, as they wrote it; None and "" where that cannot be read."""
+
+    pid: int | None = None
+    role: str = ""
+    since: int | None = None  # epoch milliseconds
+
+
 class LedgerLock:
     """An exclusive lock beside the ledger; `release` is idempotent."""
 
     def __init__(self, ledger: Path) -> None:
-        self.path = ledger.with_name(ledger.name + "-lock")
+        self.path = place.beside(ledger, "-lock")
+        self._ledger = ledger
         self._descriptor: int | None = None
 
     @property
@@ -35,32 +48,34 @@ class LedgerLock:
         """Take the lock if nobody has it; True when it is ours now."""
         if self.held:
             return True
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # A link laid in a shared folder is not followed: what it leads to would be emptied.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.path, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "role": role}).encode(), 0)
         self._descriptor = descriptor
+        with contextlib.suppress(OSError):  # a full disk: the lock is ours all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(Holder(os.getpid(), role, now_ms())._asdict()).encode(), 0)
         return True
 
-    def holder(self) -> tuple[int | None, str]:
-        """Return (pid, role) as the last holder wrote them; (None, "") when unreadable."""
+    def holder(self) -> Holder:
+        """Return what the last holder wrote."""
         try:
             facts = json.loads(self.path.read_bytes())
-            return int(facts["pid"]), str(facts["role"])
+            return Holder(int(facts["pid"]), str(facts["role"]), int(facts["since"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return None, ""
+            return Holder()
 
     def refused(self) -> Busy:
         """Form the error for somebody who could not have the lock."""
-        pid, role = self.holder()
+        pid, role, since = self.holder()
         who = f"a {role} with pid {pid}" if pid else "another process"
-        return Busy(
-            f"{self.path.with_name(self.path.name.removesuffix('-lock'))}: {who} already runs on this ledger"
-        )
+        when = f", since {datetime.fromtimestamp(since / 1000, UTC):%Y-%m-%d %H:%M} UTC" if since else ""
+        return Busy(f"{self._ledger}: {who} already runs on this ledger{when}")
 
     def release(self) -> None:
         """Let go; the file stays, because removing it would let two holders lock different files."""
@@ -75,5 +90,5 @@ def daemon_runs(ledger: Path) -> int | None:
     if not lock.path.exists() or lock.try_acquire("command"):
         lock.release()
         return None
-    pid, role = lock.holder()
-    return (pid or 0) if role == "daemon" else None
+    found = lock.holder()
+    return (found.pid or 0) if found.role == "daemon" else None

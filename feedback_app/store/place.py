@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import TypeAlias
 
-from feedback_app.errors import BadData, CannotCreate, NotPermitted
+from feedback_app.errors import BadData, CannotCreate, NotPermitted, StorageFailed
 
 ANOTHER = "name another file in [store] url"
+ANOTHER_OR_BACKUP = f"{ANOTHER}, or restore it from a backup"
 _MEMORY = {"tmpfs", "ramfs"}
 _REMOTE = {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs"}
 _MOUNTS = Path("/proc/self/mountinfo")  # see proc(5)
@@ -19,7 +21,7 @@ def is_there(path: Path) -> bool:
     try:
         path.stat()
     except PermissionError:
-        raise NotPermitted(f"{path}: the folder {path.parent} may not be entered by this user") from None
+        raise NotPermitted(f"{path}: the folder {path.parent} may not be entered by {_user()}") from None
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
             target = path.readlink()
@@ -37,9 +39,11 @@ def check_folder(path: Path) -> None:
         raise CannotCreate(f"{path}: the folder {folder} does not exist; make it, or {ANOTHER}")
     if not folder.is_dir():
         raise CannotCreate(f"{path}: {folder} is not a folder; {ANOTHER}")
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise CannotCreate(f"{path}: the file system of {folder} is mounted read-only; {ANOTHER}")
     # SQLite's log and our lock stand beside the ledger, so a writable file alone is not enough.
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise NotPermitted(f"{path}: the folder {folder} is not writable by this user")
+        raise NotPermitted(f"{path}: the folder {folder} is not writable by {_user()}")
 
 
 def check_file(path: Path) -> None:
@@ -52,7 +56,63 @@ def check_file(path: Path) -> None:
         raise BadData(f"{path}: the file is empty, so it is no ledger; remove it to start with a new one")
     check_folder(path)
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-        raise NotPermitted(f"{path}: this user may not read and write it")
+        raise NotPermitted(f"{path}: {_user()} may not read and write it")
+
+
+def _user() -> str:
+    return f"user {os.geteuid()}"
+
+
+def is_full(ledger: Path) -> bool:
+    """Say whether the ledger's file system surely has no room left for this user."""
+    try:
+        return room(ledger) == 0
+    except OSError:
+        return False
+
+
+def room(ledger: Path) -> int:
+    """Return how many bytes this user may still write to the ledger's file system. Raises OSError."""
+    facts = os.statvfs(beside(ledger, "").parent)
+    return facts.f_bavail * facts.f_frsize
+
+
+def beside(ledger: Path, ending: str) -> Path:
+    """Return where a companion of the ledger is: beside the file itself and not beside a link to it.
+
+    So whoever opens the ledger under another name meets the same lock, and SQLite's files are found.
+    """
+    return Path(os.path.realpath(ledger) + ending)
+
+
+def wal_of(ledger: Path) -> Path:
+    """Return where SQLite keeps what is committed and not yet in the ledger."""
+    return beside(ledger, "-wal")
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a file, 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+Identity: TypeAlias = tuple[tuple[int, int], ...]
+
+
+def identity(ledger: Path) -> Identity | None:
+    """Return device and inode of the ledger and of its log, None when one is not there."""
+    try:
+        files = (ledger.stat(), wal_of(ledger).stat())
+    except OSError:
+        return None
+    return tuple((one.st_dev, one.st_ino) for one in files)
+
+
+def replaced(ledger: Path) -> StorageFailed:
+    """Form the error for a ledger whose files are others now."""
+    return StorageFailed(f"{ledger}: the ledger was replaced or removed while running")
 
 
 def warnings(path: Path) -> list[str]:

@@ -142,9 +142,13 @@ def first_date(connection: Connection, name: str) -> date | None:
 
 
 def remember_first_date(connection: Connection, name: str, first: date) -> None:
-    """Write down the first date; the one who comes second changes nothing."""
-    if first_date(connection, name) is None:
+    """Write down the first date; where there is one, the earlier of the two stays."""
+    known = first_date(connection, name)
+    if known is None:
         connection.execute(meta.insert().values(key=_first_date_key(name), value=first.isoformat()))
+    elif first < known:
+        here = meta.c.key == _first_date_key(name)
+        connection.execute(meta.update().where(here).values(value=first.isoformat()))
 
 
 def made_dates(connection: Connection, name: str, first: date, last: date) -> set[date]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import contextlib
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from feedback_app.errors import BadConfig, Busy, StorageFailed
-from feedback_app.store import migrate, place
+from feedback_app.errors import BadConfig, StorageFailed
+from feedback_app.store import holders, migrate, place
 from feedback_app.store.doorbell import Doorbell, ring
 from feedback_app.store.engines import reading_engine
-from feedback_app.store.failures import explained
+from feedback_app.store.failures import damaged, explained
 from feedback_app.store.lock import LedgerLock, Role
 from feedback_app.store.writer import GroupCommitWriter, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
     from types import TracebackType
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LARGE_WAL = 256 * 1024 * 1024  # bytes; 16 times what is left to grow where nobody is in the way
 _PATIENCE = 2.0  # seconds; a command has the lock for the moment of a checkpoint
 
 
@@ -51,6 +53,11 @@ class Store:
         found = migrate.check(self.path)
         async with AsyncExitStack() as stack:
             stack.callback(self._lock.release)
+            # The version is told per connection, so the pool's would answer each by its own count.
+            with explained(self.path):
+                self._probe = migrate.looking_at(self.path)
+                stack.callback(self._probe.close)
+                self._probe.execute("PRAGMA schema_version").fetchall()  # only by reading it opens the log
             if self._role == "daemon":
                 await self._take_over()
             if found != migrate.HEAD:
@@ -61,10 +68,8 @@ class Store:
             self._writer.start()
             self._reader = reading_engine(self.path)
             stack.push_async_callback(self._reader.dispose)
-            # The version is told per connection, so the pool's would answer each by its own count.
-            self._probe = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            stack.callback(self._probe.close)
-            self.ledger_id = await self.read(_ledger_id)
+            self.ledger_id = await self.read(partial(_ledger_id, path=self.path))
+            self._writer.hold_to_files()
             self._opened = stack.pop_all()
         return self
 
@@ -90,13 +95,27 @@ class Store:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Whoever closes a ledger last folds its log back, unless they could not write: after a failure that would
+        # be to go on with unknown state, so the probe is the last then. The next start reads the log with care.
+        if self.failed is None:
+            self._probe.close()
         await self._opened.aclose()
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on one snapshot, on a connection that cannot write."""
-        with explained(self.path):
+        with self._fail_stop():
             async with self._reader.connect() as connection:
                 return await connection.run_sync(query)
+
+    @contextlib.contextmanager
+    def _fail_stop(self) -> Iterator[None]:
+        """Let nobody write any more once the block found the ledger broken."""
+        try:
+            with explained(self.path):
+                yield
+        except StorageFailed as error:
+            self._writer.fail(error)
+            raise (self.failed or error) from error
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit of work and return its result once it is safe on the disk."""
@@ -107,9 +126,25 @@ class Store:
         return self._writer.submit(unit)
 
     @property
-    def failed(self) -> StorageFailed | Busy | None:
-        """Why nothing can be written any more, None while all is well."""
+    def failed(self) -> StorageFailed | None:
+        """Why the ledger cannot be trusted any more, as far as is known; None while all is well."""
         return self._writer.failed
+
+    def verify(self) -> None:
+        """See that nothing has failed and that the files are those that were opened. Raises StorageFailed."""
+        if failed := self._writer.check_files():
+            raise failed
+
+    def overgrown(self) -> str | None:
+        """Say that the ledger's log is too large and who may be the cause, None when it is not."""
+        size = place.size(place.wal_of(self.path))
+        if size <= LARGE_WAL:
+            return None
+        pids = ", ".join(map(str, holders.readers_of(self.path))) or "not seen at this moment"
+        return (
+            f"{place.wal_of(self.path)}: has grown to {size >> 20:,} MiB; it can be folded back when nobody reads"
+            f" an old state any more; other processes that read: {pids}"
+        )
 
     def watch(self, heard: Callable[[], None]) -> None:
         """Call `heard` in this event loop whenever another process committed and rang the bell."""
@@ -119,8 +154,12 @@ class Store:
 
     def version(self) -> int:
         """Return a number that changes with every commit of any process; takes microseconds, opens no transaction."""
-        return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
+        with self._fail_stop():
+            return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
 
 
-def _ledger_id(connection: Connection) -> str:
-    return str(connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'ledger_id'").scalar_one())
+def _ledger_id(connection: Connection, path: Path) -> str:
+    found = connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'ledger_id'").scalar_one_or_none()
+    if found is None:
+        raise damaged(path, "it has lost its id")
+    return str(found)

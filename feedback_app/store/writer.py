@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Batcher
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
+from feedback_app.store import place
 from feedback_app.store.engines import BUSY_TIMEOUT_MS, writing_engine
-from feedback_app.store.failures import StorageFull, explain, explained
+from feedback_app.store.failures import REFUSALS, StorageFull, explain, explained
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,6 +31,7 @@ T = TypeVar("T")
 Unit: TypeAlias = Callable[[Connection], T]
 
 _CHECKPOINT_BYTES = 16 * 1024 * 1024  # of WAL; a reader that is in the way only puts it off
+_ROOM_SHARE = 4  # a WAL larger than this part of the free space is folded back, lest it fill a small disk
 
 
 class GroupCommitWriter:
@@ -45,10 +46,9 @@ class GroupCommitWriter:
         self._committed = committed
         self._engine: Engine = writing_engine(path)
         self._connection: Connection | None = None
-        self._wal = path.with_name(path.name + "-wal")
-        self.failed: StorageFailed | None = (
-            None  # set once the state of the file is unknown; ends all writing
-        )
+        self._wal = place.wal_of(path)
+        self.failed: StorageFailed | None = None  # once the state of the files is unknown; ends all writing
+        self._files: place.Identity | None = None  # see `hold_to_files`
         self._batcher: Batcher[Unit[Any], Any] = Batcher(
             self._run_batch, name="ledger-writer", max_batch=500, setup=self._open, teardown=self._close
         )
@@ -74,6 +74,32 @@ class GroupCommitWriter:
         result: T = await self._batcher.post(unit)
         return result
 
+    def fail(self, failure: StorageFailed) -> None:
+        """Write no more: somebody, reading perhaps, found that the ledger cannot be trusted. The first one counts."""
+        if self.failed is None:
+            self.failed = place.replaced(self._path) if self._is_another() else failure
+
+    def hold_to_files(self) -> None:
+        """Take the files that are there now for the ledger: what is written to any others is no success.
+
+        Raises StorageFailed when they are gone already.
+        """
+        self._files = place.identity(self._path)
+        if self._files is None:
+            raise place.replaced(self._path)
+
+    def check_files(self) -> StorageFailed | None:
+        """Return why nothing can be written any more, as for files that were replaced or removed; else None.
+
+        SQLite would go on writing into files without a name, which are gone with the process.
+        """
+        if self._is_another():
+            self.fail(place.replaced(self._path))
+        return self.failed
+
+    def _is_another(self) -> bool:
+        return self._files is not None and place.identity(self._path) != self._files
+
     def _open(self) -> None:
         with explained(self._path):
             self._connection = self._engine.connect()
@@ -88,6 +114,8 @@ class GroupCommitWriter:
         results = self._run_together(units)
         if results is None:
             results = [self._run_alone(unit) for unit in units]
+        if failed := self.check_files():
+            return [failed] * len(units)
         failpoints.reached("ledger.committed")
         self._committed()
         self._checkpoint(_CHECKPOINT_BYTES)
@@ -104,7 +132,7 @@ class GroupCommitWriter:
         except Exception as error:  # noqa: BLE001 - one unit's bug must not reach its neighbours
             known = explain(error, self._path)
             if isinstance(known, StorageFailed):
-                self.failed = known
+                self.fail(known)
             if isinstance(known, Busy) and not isinstance(known, StorageFull):
                 return [known] * len(units)  # locked: one by one they would each wait as long again
             return None
@@ -117,10 +145,10 @@ class GroupCommitWriter:
         try:
             with self._connection.begin():
                 return unit(self._connection)
-        except (DBAPIError, sqlite3.Error) as error:
+        except REFUSALS as error:
             known: FeedbackAppError | None = explain(error, self._path)
             if isinstance(known, StorageFailed):
-                self.failed = known
+                self.fail(known)
             return known or error
         except Exception as error:  # noqa: BLE001 - it is the caller's, who gets it
             return error
@@ -129,6 +157,7 @@ class GroupCommitWriter:
         """Fold the WAL back into the file when it has grown past `threshold` bytes and the ledger is ours."""
         ours_already = self._lock.held
         try:
+            threshold = min(threshold, place.room(self._path) // _ROOM_SHARE)
             if self._wal.stat().st_size < threshold or not self._lock.try_acquire("command"):
                 return  # not yet, or a daemon runs: it will do it
         except OSError:
@@ -150,6 +179,6 @@ class GroupCommitWriter:
         except sqlite3.Error as error:
             known = explain(error, self._path)
             if not isinstance(known, Busy):
-                self.failed = StorageFailed(f"{self._path}: checkpoint failed: {error}")
+                self.fail(StorageFailed(f"{self._path}: checkpoint failed: {error}"))
         finally:
             driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")

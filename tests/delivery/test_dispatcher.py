@@ -49,6 +49,16 @@ class _Scripted(Notifier):
         return result
 
 
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("nothing to say")
+
+
+class _HalfMade(TemporaryFailure):
+    def __init__(self) -> None:  # as plugins do it who forget the base class
+        pass
+
+
 class _Time:
     def __init__(self) -> None:
         self.now = NOW
@@ -131,6 +141,12 @@ async def test_failures_come_again_until_they_are_dead(store: Store) -> None:
         (PermanentFailure("550"), {"dead": 1}),
         (ValueError("bug"), {"queued": 1}),
         (SystemExit(1), {"queued": 1}),
+        (KeyboardInterrupt(), {"queued": 1}),
+        (GeneratorExit(), {"queued": 1}),
+        (BaseException("odd"), {"queued": 1}),
+        (StopIteration(), {"queued": 1}),
+        (ExceptionGroup("both", [ValueError()]), {"queued": 1}),
+        (BaseExceptionGroup("both", [SystemExit()]), {"queued": 1}),
         (asyncio.CancelledError(), {"queued": 1}),
         (OutcomeUnknown("cut"), {"queued": 1}),
     ],
@@ -155,6 +171,9 @@ async def test_whatever_a_plugin_raises_is_its_messages_outcome(
         (TemporaryFailure(ValueError("greylisted")), "queued", "greylisted"),  # type: ignore[arg-type]
         (TemporaryFailure("x" * 100_000), "queued", "x" * 2_000),
         (Receipt(provider_id=UUID(int=7)), "sent", str(UUID(int=7))),  # type: ignore[arg-type]
+        (Receipt(provider_id=_Mute()), "sent", "_Mute, which cannot be shown"),  # type: ignore[arg-type]
+        (_Mute(), "queued", "_Mute: _Mute, which cannot be shown"),
+        (_HalfMade(), "queued", "no reason given"),
     ],
 )
 async def test_whatever_a_plugin_says_can_be_stored(
@@ -250,6 +269,101 @@ async def test_a_send_that_hangs_is_timed_out_and_its_outcome_unknown(store: Sto
     notifier.timeout = 0.05
     await _deliver_all(store, notifier, _Time())
     assert await _states(store) == {"sent": 4, "held": 1}
+
+
+@pytest.mark.parametrize(("on_unknown", "wanted"), [("hold", "held"), ("resend", "queued")])
+async def test_a_send_that_swallows_its_cancellation_keeps_no_worker(
+    store: Store, on_unknown: Literal["resend", "hold"], wanted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is given up, its outcome is unknown, and the only worker sends the others."""
+    await _queue(store, 5)
+
+    async def deaf_for_first(given: Message) -> Receipt:
+        while given.id == "thanks.1.ledger":
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        return Receipt()
+
+    notifier = _Scripted(deaf_for_first, on_unknown)
+    notifier.timeout = 0.05
+    with caplog.at_level(logging.WARNING):
+        await _deliver_all(store, notifier, _Time(), workers=1)
+    assert await _states(store) == {"sent": 4, wanted: 1}
+    (record,) = caplog.records
+    assert record.__dict__["outcome"] == "unknown"
+    assert record.__dict__["fault"].startswith("Abandoned: did not end within 1 s of being cancelled, at ")
+    await asyncio.sleep(0)
+    assert not [one for one in asyncio.all_tasks() if one.get_name() == "delivery-email-send"]
+
+
+async def test_a_send_that_cancels_its_own_task_ends_no_worker(store: Store) -> None:
+    """The task is the send's own."""
+    await _queue(store, 5)
+
+    async def cancel_itself(_message: Message) -> Receipt:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return Receipt()
+
+    one = await _deliver_all(store, _Scripted(cancel_itself), _Time(), workers=1)
+    assert one.counts == {"queued": 5}
+
+
+async def test_a_plugin_that_fails_on_every_message_is_suspended_and_burns_few_attempts(store: Store) -> None:
+    """Five pay for it, the others wait; when it is mended, a probe opens the channel and all are sent."""
+    await _queue(store, 40)
+    clock = _Time()
+    mended = False
+
+    async def send(_message: Message) -> Receipt:
+        if not mended:
+            raise KeyError("template")
+        return Receipt()
+
+    one = _dispatcher(store, _Scripted(send), clock, workers=2)
+    async with _delivering(one):
+        for _ in range(30):  # probes, each of another message, and never one that dies of it
+            await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+            clock.now += 301_000
+            one.conveyor.wake()
+        await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+        assert one.health.reason.startswith("suspended: 5 failures in a row of plugin scripted: KeyError at ")
+        assert await _states(store) == {"queued": 40}
+        assert sum(await _attempts(store)) == 5
+        mended = True
+        clock.now += 301_000
+        one.conveyor.wake()
+        while (await _states(store)) != {"sent": 40}:  # noqa: ASYNC110 - the ledger has no event to wait for
+            await asyncio.sleep(0.01)
+    assert not one.health.down
+
+
+async def _attempts(store: Store) -> list[int]:
+    query = "SELECT attempts FROM message ORDER BY id"
+    return await store.read(lambda connection: list(connection.exec_driver_sql(query).scalars()))
+
+
+async def test_a_poison_message_ends_as_dead_and_suspends_nothing(store: Store) -> None:
+    """The plugin fails on it each time and sends all others."""
+    await _queue(store, 30)
+    clock = _Time()
+
+    async def send(given: Message) -> Receipt:
+        if given.id == "thanks.7.ledger":
+            raise KeyError(given.text)
+        return Receipt()
+
+    one = _dispatcher(store, _Scripted(send), clock)
+    async with _delivering(one):
+        for _ in range(3):
+            await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+            assert not one.health.down
+            clock.now += 3_600_000
+            one.conveyor.wake()
+        await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+    assert await _states(store) == {"sent": 29, "dead": 1}
+    assert (await _attempts(store))[6] == 3
 
 
 async def test_where_a_double_must_not_be_the_marker_is_committed_before_the_send(store: Store) -> None:

@@ -69,6 +69,50 @@ def test_a_probe_that_was_not_tried_is_followed_by_another() -> None:
     assert health.allowance(64, NOW + 100_000) == (1, None)
 
 
+def _fail_by_fault(health: ChannelHealth, numbers: range) -> None:
+    for number in numbers:
+        health.faulty("email", number, "mailer", "TypeError at mailer.py:12", NOW)
+
+
+def test_a_plugin_that_fails_on_message_after_message_is_suspended(caplog: pytest.LogCaptureFixture) -> None:
+    """The fifth one in a row takes the channel down, with the reason; it is probed like any other that is down."""
+    health = ChannelHealth(PAUSES)
+    _fail_by_fault(health, range(4))
+    assert not health.down
+    with caplog.at_level(logging.INFO):
+        _fail_by_fault(health, range(4, 20))
+    assert (health.suspended, health.down_since) == (True, NOW)
+    assert health.reason == "suspended: 5 failures in a row of plugin mailer: TypeError at mailer.py:12"
+    assert health.allowance(64, NOW) == (0, 30)
+    assert [record.message for record in caplog.records] == ["channel down"]
+    health.works("email")
+    assert (health.suspended, health.down) == (False, False)
+
+
+def test_one_message_that_fails_again_and_again_suspends_nothing() -> None:
+    """It may itself be the culprit, and so may a few among many that are sent."""
+    health = ChannelHealth(PAUSES)
+    for _ in range(20):
+        _fail_by_fault(health, range(1))
+    assert not health.down
+    health.works("email")
+    for first in range(0, 80, 4):
+        _fail_by_fault(health, range(first, first + 4))
+        assert not health.down
+        health.works("email")
+
+
+def test_a_suspended_plugin_that_says_that_its_channel_is_down_is_believed() -> None:
+    """Then its faults are counted anew."""
+    health = ChannelHealth(PAUSES)
+    _fail_by_fault(health, range(5))
+    health.claimed(8)
+    health.failed("email", 8, "535", NOW)
+    assert (health.suspended, health.down, health.reason) == (False, True, "535")
+    _fail_by_fault(health, range(4))
+    assert not health.suspended
+
+
 def test_the_pauses_grow_while_a_channel_stays_down_and_begin_anew_later() -> None:
     """A server that is away for a day is not asked every half minute."""
     health = ChannelHealth(PAUSES)

@@ -17,6 +17,7 @@ from feedback_app import (
     Receipt,
     TemporaryFailure,
 )
+from feedback_app.concurrency.bounded import Abandoned
 from feedback_app.delivery.retry import Backoff, Verdict, judge
 
 
@@ -39,10 +40,20 @@ def test_the_wait_doubles_within_its_bounds(attempt: int, draw: float, initial: 
 
 
 def _judge(
-    error: BaseException, *, attempt: int = 1, on_unknown: Literal["resend", "hold"] = "resend"
+    error: BaseException,
+    *,
+    attempt: int = 1,
+    on_unknown: Literal["resend", "hold"] = "resend",
+    suspended: bool = False,
 ) -> Verdict:
-    backoff = Backoff(30, 3600, draw=lambda: 0.0)
-    return judge(error, attempt=attempt, max_attempts=3, backoff=backoff, notifier=_Notifier(on_unknown))
+    return judge(
+        error,
+        attempt=attempt,
+        max_attempts=3,
+        backoff=Backoff(30, 3600, draw=lambda: 0.0),
+        notifier=_Notifier(on_unknown),
+        suspended=suspended,
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,8 +64,9 @@ def _judge(
         (ChannelDown("535"), Verdict(outcome="channel_down", state="queued", counted=False)),
         (OutcomeUnknown("cut"), Verdict(outcome="unknown", state="queued", delay=15)),
         (TimeoutError(), Verdict(outcome="unknown", state="queued", delay=15)),
-        (ValueError("bug"), Verdict(outcome="bug", state="queued", delay=15)),
-        (SystemExit(3), Verdict(outcome="bug", state="queued", delay=15)),
+        (Abandoned("hangs"), Verdict(outcome="unknown", state="queued", delay=15, fault=True)),
+        (ValueError("bug"), Verdict(outcome="bug", state="queued", delay=15, fault=True)),
+        (SystemExit(3), Verdict(outcome="bug", state="queued", delay=15, fault=True)),
     ],
 )
 def test_each_kind_of_failure_is_told_apart(error: BaseException, wanted: Verdict) -> None:
@@ -73,6 +85,15 @@ def test_the_last_allowed_attempt_ends_as_a_dead_letter(error: Exception) -> Non
     """After `max_attempts` nothing is tried again; a channel that is down never uses up attempts."""
     assert _judge(error, attempt=3).state == "dead"
     assert _judge(ChannelDown("535"), attempt=99).state == "queued"
+
+
+@pytest.mark.parametrize("error", [ValueError("bug"), Abandoned("hangs")])
+def test_a_probe_pays_nothing_for_the_faults_of_a_suspended_plugin(error: Exception) -> None:
+    """Else one innocent message after the other would end as dead; what may have left is held all the same."""
+    verdict = _judge(error, attempt=3, suspended=True)
+    assert (verdict.state, verdict.counted) == ("queued", False)
+    assert _judge(TemporaryFailure("450"), attempt=3, suspended=True).state == "dead"
+    assert _judge(Abandoned("hangs"), on_unknown="hold", suspended=True).state == "held"
 
 
 @pytest.mark.parametrize(("wish", "wanted"), [(1, 15), (300, 300), (10_000_000, 3600), (-5, 15), (None, 15)])

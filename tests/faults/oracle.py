@@ -64,7 +64,9 @@ def _ratings(base: sqlite3.Connection, acknowledged: dict[str, str], verdict: Ve
     if low != {row["id"] for row in stored.values() if row["rating"] < _LOW}:
         verdict.broken.append("G2: the low ratings are not those below 3")
     wanted = {row["id"] for row in stored.values() if row["rating"] >= _LOW}
-    thanked = [row["feedback_id"] for row in base.execute("SELECT feedback_id FROM message")]
+    thanked = [
+        row["feedback_id"] for row in base.execute("SELECT feedback_id FROM message WHERE purpose = 'thanks'")
+    ]
     if Counter(thanked) != Counter(wanted):
         verdict.broken.append("G2: not exactly one message for each rating from 3 on")
 

@@ -118,7 +118,7 @@ async def test_a_daemon_never_lives_on_without_one_of_its_tasks(one: Scene, name
     armed = {"FEEDBACK_FAILPOINT": f"{name}:raise", "FEEDBACK_FAILPOINT_TEST": "yes"}
     code, said = await one.run("run", environ=armed)
     assert code == 70, said
-    assert "fail point" in said
+    assert "a bug in the program: RuntimeError at " in said
     verdict = await one.settle_and_judge()
     assert verdict.broken == []
     assert verdict.lost == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, chdir, closing, contextmanager
@@ -109,7 +110,32 @@ def _exposed_config(folder: Path) -> None:
     (folder / "config.toml").chmod(0o644)
 
 
+@_setup
+def _fifo_for_password(folder: Path) -> None:
+    os.mkfifo(folder / "password")
+
+
 # --- plugins and templates
+
+
+@_setup
+def _fifo_for_plugin(folder: Path) -> None:
+    os.mkfifo(folder / "plugins" / "mine.py")
+
+
+@_setup
+def _plugin_that_links_nowhere(folder: Path) -> None:
+    (folder / "plugins" / "mine.py").symlink_to("gone.py")
+
+
+@_setup
+def _fifo_for_template(folder: Path) -> None:
+    os.mkfifo(folder / "templates" / "thanks.txt")
+
+
+@_setup
+def _template_that_links_nowhere(folder: Path) -> None:
+    (folder / "templates" / "thanks.txt").symlink_to("gone.txt")
 
 
 @_setup
@@ -145,6 +171,12 @@ def _folder_for_ledger(folder: Path) -> None:
 @_setup
 def _fifo_for_ledger(folder: Path) -> None:
     os.mkfifo(folder / "feedback.db")
+
+
+@_setup
+def _socket_for_ledger(folder: Path) -> None:
+    with chdir(folder), closing(socket.socket(socket.AF_UNIX)) as one:
+        one.bind("feedback.db")
 
 
 @_setup

@@ -30,11 +30,13 @@ ADA = Customer(
 )
 
 
-def _pipeline(tmp_path: Path, *, analysers: tuple[Analyser, ...] = (), **policy: Any) -> Pipeline:
+def _pipeline(
+    tmp_path: Path, *, analysers: tuple[Analyser, ...] = (), astray: Notifier | None = None, **policy: Any
+) -> Pipeline:
     return Pipeline(
         policy=Policy(**policy),
         composer=Composer(tmp_path, business="The Shop"),
-        notifiers={name: _Channel(name) for name in ("email", "sms", "chat")},
+        notifiers={"email": _Channel("email"), "sms": _Channel("sms"), "chat": astray or _Channel("chat")},
         analysers=analysers,
         ledger_id="0123abcd",
     )
@@ -102,6 +104,39 @@ async def test_every_end_of_the_road_has_its_name(tmp_path: Path) -> None:
     assert [one.ended for one in ends] == ["no_customer", "unknown_customer", "opted_out", "history", "low"]
     assert all(one.messages == () for one in ends)
     assert [one.keep_low for one in ends] == [False, False, False, False, True]
+
+
+class _Astray(_Channel):
+    def __init__(self, answer: object) -> None:
+        super().__init__("chat")
+        self._answer = answer
+
+    def address(self, customer: Customer) -> str | None:
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer  # type: ignore[return-value] # a plugin may
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (SystemExit(3), "address raised SystemExit"),
+        (KeyboardInterrupt(), "address raised KeyboardInterrupt"),
+        (GeneratorExit(), "address raised GeneratorExit"),
+        (asyncio.CancelledError(), "address raised CancelledError"),
+        (LookupError("nobody"), "nobody"),
+        (["a@example.com"], "address returned list, want a str or None"),
+        (b"a@example.com", "address returned bytes, want a str or None"),
+    ],
+    ids=repr,
+)
+async def test_an_address_that_is_none_is_the_failure_of_this_rating(
+    tmp_path: Path, answer: object, reason: str
+) -> None:
+    """Not the end of the worker, nor of the program."""
+    pipeline = _pipeline(tmp_path, astray=_Astray(answer))
+    with pytest.raises(Exception, match=reason):
+        await pipeline(_rated(5), Customer(id="c2", preferred_channels=("chat",)))
 
 
 async def test_low_ratings_get_the_apology_when_configured(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,20 @@ HOOKS = {
         "plugins/bad.py:4: tries to end the program (SystemExit: None)"
     ),
     "@hookimpl\ndef make_notifier(settings):\n    raise StopIteration\n": "plugins/bad.py:4: StopIteration",
+    "@hookimpl\ndef make_notifier(settings):\n    raise GeneratorExit\n": "plugins/bad.py:4: GeneratorExit",
+    "@hookimpl\ndef make_notifier(settings):\n    raise BaseException('odd')\n": (
+        "plugins/bad.py:4: BaseException: odd"
+    ),
+    "@hookimpl\ndef make_notifier(settings):\n    raise BaseExceptionGroup('two', [SystemExit(), OSError()])\n": (
+        "plugins/bad.py:4: BaseExceptionGroup: two (2 sub-exceptions)"
+    ),
+    "import asyncio\n@hookimpl\ndef make_notifier(settings):\n    raise asyncio.CancelledError\n": (
+        "plugins/bad.py:5: asyncio.exceptions.CancelledError"
+    ),
+    "class Mute(Exception):\n    def __str__(self):\n        raise OSError\n"
+    "@hookimpl\ndef make_notifier(settings):\n    raise Mute\n": (
+        "plugins/bad.py:7: feedback_app_dropins.bad.Mute: <exception str() failed>"
+    ),
     "@hookimpl\ndef make_notifier(settings):\n    return settings.host\n": (
         "plugins/bad.py:4: AttributeError: [plugins.bad] has no key 'host'"
     ),
@@ -200,6 +215,15 @@ def test_only_the_user_stops_the_program(place: Place) -> None:
     """Ctrl-C during a slow import is the user's and passes."""
     with pytest.raises(KeyboardInterrupt):
         place.error("bad", "raise KeyboardInterrupt")
+
+
+def test_in_the_daemon_a_plugin_that_raises_keyboard_interrupt_is_a_broken_one(place: Place) -> None:
+    """There Ctrl-C has a handler and is never raised; the process would end as if the user had wished it."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        assert place.error("bad", "raise KeyboardInterrupt") == "plugins/bad.py:1: KeyboardInterrupt"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_others_go_on(place: Place) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from collections import Counter
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -10,11 +13,16 @@ from feedback_app.store.bulk import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from feedback_app.store.store import Store
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = date(2026, 11, 21)
+
+_LISTED = re.compile(
+    r"^  (\d{4}-\d\d-\d\d): [\d,]+ sent, ", re.MULTILINE
+)  # in a mail once for each of its days
 
 _COLUMNS = (
     "source",
@@ -37,14 +45,19 @@ def at(day: date, clock: str = "12:00", zone: ZoneInfo = BERLIN) -> int:
 
 async def arrive(store: Store, *ratings: float, moment: int = 0, **columns: Any) -> None:
     """Store processed ratings that arrived at `moment`, by default at noon of DAY; `columns` hold for all."""
+    await arrive_at(store, [(moment or at(DAY), rating) for rating in ratings], **columns)
+
+
+async def arrive_at(store: Store, arrivals: Sequence[tuple[int, float]], **columns: Any) -> None:
+    """Store processed ratings, (moment, stars) each; `columns` hold for all."""
     row = {"comment": "", "item": None, "thank": True, "state": "processed", "ended": "thanked", **columns}
 
     def unit(connection: Any) -> None:
         first = connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar_one()
         rows = [
-            ("test", str(first + index), b"", rating, row["comment"], row["item"], moment or at(DAY),
+            ("test", str(first + index), b"", rating, row["comment"], row["item"], moment,
              row["thank"], row["state"], row["ended"])
-            for index, rating in enumerate(ratings)
+            for index, (moment, rating) in enumerate(arrivals)
         ]  # fmt: skip
         insert_rows(connection, "feedback", _COLUMNS, rows)
 
@@ -64,3 +77,13 @@ async def message(store: Store, key: str, state: str, *, created: int, settled: 
 async def rows(store: Store, sql: str) -> Sequence[tuple[Any, ...]]:
     """Return what a query finds."""
     return await store.read(lambda connection: [tuple(row) for row in connection.exec_driver_sql(sql)])
+
+
+def dates_in_mails(ledger: Path) -> Counter[str]:
+    """Return in how many report mails of the outbox each date stands."""
+    base = sqlite3.connect(ledger)
+    try:
+        texts = base.execute("SELECT text FROM message WHERE purpose = 'report'").fetchall()
+    finally:
+        base.close()
+    return Counter(day for (text,) in texts for day in _LISTED.findall(text))

@@ -153,6 +153,29 @@ async def test_a_clock_that_was_never_set_starts_no_schedule(store: Store, setti
     assert await reporter.make_due("daily") == []
 
 
+async def test_a_first_start_in_the_far_future_does_not_silence_the_schedule(
+    store: Store, settings: Settings
+) -> None:
+    """Once the clock is right the schedule counts from then on; nothing is made up for the time before."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2106-02-07 10:00")))
+    assert await reporter.make_due("daily") == []
+    wall.set("2026-11-21 10:00")
+    assert await reporter.make_due("daily") == []
+    wall.set("2026-11-22 08:00")
+    assert await reporter.make_due("daily") == [DAY]
+
+
+async def test_a_clock_before_this_program_was_written_makes_no_report(
+    store: Store, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says that the clock is wrong."""
+    reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
+    await reporter.make_due("daily")
+    wall.set("2025-12-31 23:00")
+    assert await reporter.make_due("daily") == []
+    assert [record.message for record in caplog.records] == ["no reports are made: the clock is wrong"]
+
+
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
 async def test_another_time_zone_doubles_no_date(store: Store, settings: Settings, zone: str) -> None:
     """A date that was reported in the old zone is not reported again in the new one, and none is left out."""

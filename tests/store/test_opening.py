@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.exc import OperationalError
 
-from feedback_app.errors import BadConfig, BadData, Busy, CannotCreate
+from feedback_app.errors import BadConfig, BadData, Busy, CannotCreate, StorageFailed
 from feedback_app.store import migrate
 from feedback_app.store.engines import writing_engine
 from feedback_app.store.lock import LedgerLock, daemon_runs
@@ -60,6 +59,7 @@ def test_partial_indices_are_the_same_in_migrations_and_tables(tmp_path: Path) -
         return {sql for (sql,) in rows}
 
     migrate.create(tmp_path / "migrated.db")
+    (tmp_path / "made.db").touch()
     engine = writing_engine(tmp_path / "made.db")
     with engine.begin() as connection:
         metadata.create_all(connection)
@@ -192,7 +192,7 @@ async def test_an_opening_that_fails_lets_go_of_everything(
         ledger.execute("ALTER TABLE meta RENAME TO meta_away")
     ledger.close()
     threads = threading.active_count()
-    with pytest.raises(OperationalError, match="no such table: meta"):
+    with pytest.raises(StorageFailed, match=r"the ledger is damaged \(no such table: meta\)"):
         async with Store(path, "daemon"):
             pass
     assert threading.active_count() == threads

@@ -1,0 +1,33 @@
+"""What waits for a time that was set by a clock that was ahead."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection
+
+    from feedback_app.model import Milliseconds
+
+_MESSAGES = """UPDATE message SET next_attempt_at = ?
+ WHERE state = 'queued' AND channel IN (SELECT value FROM json_each(?)) AND next_attempt_at > ?"""
+_RATINGS = (
+    "UPDATE feedback SET retry_at = ? WHERE state = 'received' AND retry_at IS NOT NULL AND retry_at > ?"
+)
+
+
+def pull_in(
+    connection: Connection, *, channels: Collection[str], longest: Milliseconds, now: Milliseconds
+) -> int:
+    """Make due now what is due later than `longest` from now; returns how many messages and ratings those are.
+
+    Nothing is put off by longer, so that time was reckoned by a clock that has been set back since, perhaps while
+    no daemon ran. Costs a look at the far end of an index for each channel.
+    """
+    latest = now + longest
+    messages = connection.exec_driver_sql(_MESSAGES, (now, json.dumps(list(channels)), latest)).rowcount
+    ratings = connection.exec_driver_sql(_RATINGS, (now, latest)).rowcount
+    return messages + ratings

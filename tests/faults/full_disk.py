@@ -1,0 +1,143 @@
+"""A small disk that is filled and freed under load, again and again: a file system of 8 MiB in memory.
+
+While there is no space everything is refused, nothing that was acknowledged is lost, and when space is back the same
+daemon goes on by itself. Mounting needs root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.program import Program
+from tests.faults.scenario import Scene, scene
+
+HEAL_LIMIT = 5.0  # seconds
+_CYCLES = 3
+_RATE = 60  # ratings a second
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What the full disks did."""
+
+    skipped: int = 0  # cases for which no disk could be mounted
+    fillings: int = 0
+    refusals: int = 0  # times that the daemon said that it waits for space
+    slowest_heal: float = (
+        0.0  # seconds from the space being back to new ratings stored and old ones processed
+    )
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0
+    maybe_sent: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def small_disk() -> Iterator[Path]:
+    """Mount a file system of 8 MiB. Raises PermissionError where that may not be done."""
+    with tempfile.TemporaryDirectory(prefix="feedback-disk-") as name:
+        command = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", name]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            raise PermissionError("a small file system cannot be mounted: that needs root")
+        try:
+            yield Path(name)
+        finally:
+            subprocess.run(["umount", "--lazy", name], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no space; returns the file that takes it."""
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    return filler
+
+
+def run(first_seed: int, seeds: int) -> Figures:
+    """Fill and free a new disk three times for each seed."""
+    figures = Figures()
+    for seed in range(first_seed, first_seed + seeds):
+        with contextlib.ExitStack() as stack:
+            try:
+                disk = stack.enter_context(small_disk())
+            except PermissionError:
+                figures.skipped += 1
+            else:
+                asyncio.run(_case(seed, disk, figures))
+    return figures
+
+
+async def _case(seed: int, disk: Path, figures: Figures) -> None:
+    chance = random.Random(seed)
+    async with scene() as one:
+        one.ledger.symlink_to(disk / "feedback.db")
+        one.make_ledger()
+        daemon = await one.start("run")
+        await daemon.ready()
+        async with _feeding(one, seed) as feeder:
+            for _ in range(_CYCLES):
+                await asyncio.sleep(chance.uniform(0.2, 0.6))  # the moment is the random part
+                filler = fill(disk)
+                await asyncio.sleep(chance.uniform(0.3, 1.5))
+                filler.unlink()
+                figures.fillings += 1
+                if not await _heals(one, daemon, feeder, figures):
+                    figures.broken.append(f"seed {seed}: no recovery: {daemon.said[-500:]}")
+                    break
+        daemon.signal(signal.SIGTERM)
+        if code := await daemon.ended():
+            figures.broken.append(f"seed {seed}: ended with {code}: {daemon.said[-500:]}")
+        await _judge(one, seed, daemon, figures)
+
+
+@contextlib.asynccontextmanager
+async def _feeding(one: Scene, seed: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    feeder = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.faults.feeder", str(one.ledger), str(one.log), str(seed), str(_RATE)
+    )
+    try:
+        yield feeder
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            feeder.kill()
+        await feeder.wait()
+
+
+async def _heals(one: Scene, daemon: Program, feeder: asyncio.subprocess.Process, figures: Figures) -> bool:
+    """Wait until ratings are taken in and processed again; a process that has ended heals nothing."""
+    freed = time.perf_counter()
+    before = _progress(one)
+    while not all(now > then for now, then in zip(_progress(one), before, strict=True)):
+        if time.perf_counter() - freed > HEAL_LIMIT or feeder.returncode is not None or daemon.has_ended:
+            return False
+        await asyncio.sleep(0.02)
+    figures.slowest_heal = max(figures.slowest_heal, time.perf_counter() - freed)
+    return True
+
+
+def _progress(one: Scene) -> tuple[int, int]:
+    """Return how many ratings were acknowledged to the feeder, and how many the daemon has processed."""
+    acknowledged = one.log.read_text().count("\n") if one.log.exists() else 0
+    return acknowledged, one.ask("SELECT count(*) FROM feedback WHERE state = 'processed'")[0][0]
+
+
+async def _judge(one: Scene, seed: int, daemon: Program, figures: Figures) -> None:
+    verdict = await one.settle_and_judge()
+    figures.refusals += daemon.said.count("no space left on the disk")
+    figures.broken += [f"seed {seed}: {line}" for line in (*verdict.broken, *one.leaks, *daemon.leaks)]
+    figures.acknowledged += verdict.acknowledged
+    figures.lost += verdict.lost
+    figures.doubled += verdict.doubled
+    figures.maybe_sent += verdict.maybe_sent

@@ -1,0 +1,98 @@
+"""Upgrades that break off: the old ledger or the new one, never half, and a copy beside it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from feedback_app.errors import StorageFailed
+from feedback_app.store import migrate
+from feedback_app.store.store import Store
+
+OLD = "0000"
+
+
+def _half(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE meta ADD COLUMN half TEXT")
+    connection.exec_driver_sql("CREATE TABLE also_half (id INTEGER)")
+    connection.exec_driver_sql("INSERT INTO also_half VALUES (1)")
+
+
+def _breaks_off(connection: Connection) -> None:
+    _half(connection)
+    raise RuntimeError("in the middle")
+
+
+def _fails_in_sqlite(connection: Connection) -> None:
+    _half(connection)
+    connection.exec_driver_sql("SELECT 1 FROM nowhere")
+
+
+def _whole(connection: Connection) -> None:
+    _half(connection)
+    connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{migrate.HEAD}'")
+
+
+def _dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as ledger:
+        return [*ledger.iterdump(), str(ledger.execute("PRAGMA integrity_check").fetchone())]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Give a ledger of an earlier program."""
+    path = tmp_path / "feedback.db"
+    migrate.create(path)
+    with closing(sqlite3.connect(path)) as ledger, ledger:
+        ledger.execute(f"UPDATE alembic_version SET version_num = '{OLD}'")
+        ledger.execute("INSERT INTO meta VALUES ('kept', 'yes')")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("migration", "error"), [(_breaks_off, RuntimeError), (_fails_in_sqlite, StorageFailed)]
+)
+def test_an_upgrade_that_breaks_off_leaves_the_old_ledger_and_a_copy(
+    old: Path,
+    migration: Callable[[Connection], None],
+    error: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of it is one transaction; afterwards it can be tried again."""
+    before = _dump(old)
+    monkeypatch.setattr(migrate, "_upgrade", migration)
+    with pytest.raises(error):
+        migrate.upgrade(old)
+    assert _dump(old) == before
+    assert _dump(old.with_name(f"feedback.db.before-{migrate.HEAD}")) == before
+    monkeypatch.setattr(migrate, "_upgrade", _whole)
+    assert migrate.upgrade(old) == (OLD, migrate.HEAD)
+    assert 'INSERT INTO "also_half" VALUES(1);' in _dump(old)
+    assert _dump(old.with_name(f"feedback.db.before-{migrate.HEAD}")) == before
+
+
+async def test_a_daemon_that_upgrades_keeps_the_lock_and_starts_only_on_the_new_schema(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What breaks off lets go of the lock, so the next start can try."""
+    monkeypatch.setattr(migrate, "_upgrade", _breaks_off)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        async with Store(old, "daemon"):
+            pass
+    monkeypatch.setattr(migrate, "_upgrade", _whole)
+    async with Store(old, "daemon") as store:
+        assert len(store.ledger_id) == 12
+    assert migrate.check(old) == migrate.HEAD
+
+
+def test_a_schema_number_that_is_none_is_damage(old: Path) -> None:
+    """It is neither older nor newer, so nobody upgrades it."""
+    with closing(sqlite3.connect(old)) as ledger, ledger:
+        ledger.execute("UPDATE alembic_version SET version_num = '00x1'")
+    with pytest.raises(StorageFailed, match=r"the ledger is damaged \(its schema's number is none\)"):
+        migrate.check(old)

@@ -1,0 +1,129 @@
+"""Ledgers that are moved, removed or replaced under a program that has them open."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from feedback_app.chores import Chores
+from feedback_app.clock import now_ms
+from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
+from feedback_app.report.reporter import Reporter
+from feedback_app.settings import load_settings
+from feedback_app.store import migrate, ratings
+from feedback_app.store.store import Store
+from tests.making import NOW, incoming
+from tests.running import DEADLINE, business, daemon, until
+
+
+def _move(ledger: Path) -> None:
+    ledger.rename(ledger.with_name("elsewhere.db"))
+
+
+def _remove(ledger: Path) -> None:
+    ledger.unlink()
+
+
+def _replace(ledger: Path) -> None:
+    copy = ledger.with_name("copy.db")
+    migrate.create(copy)
+    copy.replace(ledger)
+
+
+def _remove_log(ledger: Path) -> None:
+    ledger.with_name(ledger.name + "-wal").unlink()
+
+
+def _move_folder(ledger: Path) -> None:
+    ledger.parent.rename(ledger.parent.with_name("away"))
+
+
+def _touch(ledger: Path) -> None:
+    os.utime(ledger, (0, 0))
+    ledger.chmod(0o640)
+
+
+CHANGES = [_move, _remove, _replace, _remove_log, _move_folder]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """Return where a ledger is to be, in a folder that may be moved."""
+    (tmp_path / "business").mkdir()
+    return tmp_path / "business" / "feedback.db"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_daemon_that_has_nothing_to_write_notices_that_its_ledger_is_another(
+    ledger: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However rarely it polls: it looks at the files every two seconds, here more often."""
+    monkeypatch.setattr("feedback_app.chores._WATCH", 0.02)
+    monkeypatch.setattr("feedback_app.chores._HEARTBEAT", 3600.0)
+    settings = load_settings(business(ledger.parent, config='[intake]\npoll_interval = "1h"\n'), environ={})
+    failures: list[FeedbackAppError] = []
+    stopping = asyncio.Event()
+    async with Store(ledger, "daemon") as store:
+        chores = Chores(store, settings, wake=lambda: None, fail=failures.append, stopping=stopping)
+        tickers = chores.tickers(Reporter(store, settings), [], boot_id="b", clock=now_ms)
+        running = asyncio.create_task(chores.run(tickers))
+        change(ledger)
+        await until(lambda: failures)
+        stopping.set()
+        await running
+    assert str(failures[0]) == f"{ledger}: the ledger was replaced or removed while running"
+
+
+async def test_a_daemon_whose_ledger_is_another_ends_with_74(ledger: Path) -> None:
+    """What it would go on writing is gone with it."""
+    one = daemon(business(ledger.parent))
+    task = asyncio.create_task(one.run())
+    await until(one.ready.is_set)
+    _remove(ledger)
+    with pytest.raises(StorageFailed, match="the ledger was replaced or removed while running") as stopped:
+        await asyncio.wait_for(task, DEADLINE)
+    assert stopped.value.exit_code == 74
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_what_is_written_into_a_file_without_a_name_is_not_acknowledged(
+    ledger: Path, change: Callable[[Path], None]
+) -> None:
+    """Every write after the change is refused, also before the daemon's next look."""
+    async with Store(ledger) as store:
+        await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
+        change(ledger)
+        with pytest.raises(StorageFailed, match="replaced or removed"):
+            await store.write(partial(ratings.take_in, arrivals=[incoming("r2")], now=NOW))
+
+
+async def test_a_ledger_touched_by_others_is_still_the_same(ledger: Path) -> None:
+    """Times of files, copies made of it and permissions mean nothing."""
+    async with Store(ledger) as store:
+        _touch(ledger)
+        await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
+        store.verify()
+
+
+async def test_a_ledger_opened_by_a_link_is_locked_like_the_ledger_itself(
+    ledger: Path, tmp_path: Path
+) -> None:
+    """Two daemons on one file are refused whatever names they know it by."""
+    link = tmp_path / "link.db"
+    migrate.create(ledger)
+    link.symlink_to(ledger)
+    async with Store(link, "daemon") as store:
+        await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
+        with pytest.raises(Busy, match=f"feedback.db: a daemon with pid {os.getpid()} already runs"):
+            async with Store(ledger, "daemon"):
+                pass
+        link.unlink()
+        shutil.copy(ledger, link)
+        with pytest.raises(StorageFailed, match="replaced or removed"):
+            store.verify()
