@@ -16,7 +16,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.faults import calls, freeze, kill, points, power, storms, throughput
+from tests.faults import (
+    big,
+    calls,
+    checks,
+    clock,
+    commands,
+    corrupt,
+    days,
+    due,
+    freeze,
+    full_disk,
+    instances,
+    io_errors,
+    kill,
+    points,
+    power,
+    starts,
+    storms,
+    stress,
+    throughput,
+)
 
 Figures = dict[str, Any]
 
@@ -30,6 +50,11 @@ class Suite(NamedTuple):
     chunk: int  # cases between two notes of the state
 
 
+def _tests(*paths: str) -> Callable[[int, int], checks.Figures]:
+    """Return a suite whose cases are the tests under these paths."""
+    return partial(checks.run, paths=paths)
+
+
 SUITES = {
     "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20),
     "term": Suite("SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20),
@@ -41,6 +66,24 @@ SUITES = {
     "freeze": Suite("SIGSTOP for longer than a lease", freeze.run, 6, 6),
     "throughput": Suite("work done while killed every 5 s", throughput.run, 3, 1),
     "power": Suite("power cuts at random moments", power.run, 10_000, 500),
+    "disk": Suite("a small disk filled and freed under load", full_disk.run, 100, 5),
+    "io": Suite("I/O errors of syncs, writes and reads", io_errors.run, 200, 8),
+    "corrupt": Suite("damaged ledgers and logs", corrupt.run, 1000, 250),
+    "starts": Suite("twenty daemons started at once", starts.run, 20, 2),
+    "commands": Suite("commands beside a daemon under load", commands.run, 1000, 100),
+    "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000),
+    "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),
+    "days": Suite("years of reports in ten zones, over every clock change", days.run, 100, 10),
+    "due": Suite("SIGKILL around the hour of the report", due.run, 1000, 40),
+    "instances": Suite("ten processes asked for one report at once", instances.run, 100, 20),
+    "clock": Suite("clocks set under a running daemon", clock.run, 12, 2),
+    "smtp": Suite("mail servers that misbehave", _tests("tests/plugins/test_smtp_*.py"), 1, 1),
+    "http": Suite("SMS gateways that misbehave", _tests("tests/plugins/test_twilio*.py"), 1, 1),
+    "plugins": Suite(
+        "plugins that misbehave", _tests("tests/plugin_host", "tests/faults/test_plugin_faults.py"), 1, 1
+    ),
+    "security": Suite("what strangers may send, and what nobody may read", _tests("tests/security"), 1, 1),
+    "input": Suite("bad input: message and exit code", _tests("tests/golden"), 1, 1),
 }
 
 
