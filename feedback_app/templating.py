@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment, Template
 
-Render: TypeAlias = Callable[[Mapping[str, object]], str]
+Render: TypeAlias = Callable[[dict[str, object]], str]
 
 SHIPPED = Path(__file__).parent / "templates"
 NOTHING = "nothing comes out of it; delete the file to get the shipped wording"
@@ -111,10 +111,13 @@ class Templates:
 def _renderer(template: Template, longest: int) -> Render:
     from jinja2 import TemplateError, UndefinedError
 
-    # The compiled function is called by itself: what Template.render sets up costs as much as the rendering.
-    def render(values: Mapping[str, object]) -> str:
+    # What Template.render sets up costs as much as the rendering. So the compiled function is called by itself, the
+    # values are the context as they are, and no rendering walks the chain of globals, which are none.
+    template.globals = {}
+
+    def render(values: dict[str, object]) -> str:
         try:
-            return _joined(template.root_render_func(template.new_context(dict(values))), longest)
+            return _joined(template.root_render_func(template.new_context(values, shared=True)), longest)
         except _TooLong:
             problem = f"template {template.name}: more than {longest:,} characters come out of it"
         except (TemplateError, *_MISTAKES) as error:

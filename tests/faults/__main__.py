@@ -30,6 +30,7 @@ from tests.faults import (
     instances,
     io_errors,
     kill,
+    plugins,
     points,
     power,
     starts,
@@ -79,8 +80,9 @@ SUITES = {
     "clock": Suite("clocks set under a running daemon", clock.run, 12, 2),
     "smtp": Suite("mail servers that misbehave", _tests("tests/plugins/test_smtp_*.py"), 1, 1),
     "http": Suite("SMS gateways that misbehave", _tests("tests/plugins/test_twilio*.py"), 1, 1),
-    "plugins": Suite(
-        "plugins that misbehave", _tests("tests/plugin_host", "tests/faults/test_plugin_faults.py"), 1, 1
+    "plugins": Suite("plugins that do one wrong thing", plugins.run, 133, 19),
+    "hooks": Suite(
+        "plugin files that are wrong", _tests("tests/plugin_host", "tests/faults/test_plugin_faults.py"), 1, 1
     ),
     "security": Suite("what strangers may send, and what nobody may read", _tests("tests/security"), 1, 1),
     "input": Suite("bad input: message and exit code", _tests("tests/golden"), 1, 1),

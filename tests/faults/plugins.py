@@ -65,6 +65,7 @@ import time
 from feedback_app import Analyser, Message, Notifier, Receipt, hookimpl
 
 calls = itertools.count()
+blocks = itertools.count()
 
 
 async def deaf():
@@ -140,7 +141,7 @@ _RAISED = (
 )  # fmt: skip
 _ANYWHERE = {
     **{f"raise {one}": f"raise {one}" for one in _RAISED},
-    "block": "time.sleep(0.9 if next(calls) < 4 else 0)",
+    "block": "time.sleep(0.9 if next(blocks) < 3 else 0)",
     "thread": "threading.Thread(target=time.sleep, args=(1000,), name='left').start()",
     "print": "print('talk')",
 }
@@ -222,6 +223,7 @@ async def _try(seed: int, figures: Figures) -> None:
         except (TimeoutError, RuntimeError) as error:
             figures.broken.append(f"{_named(seed, case)}: {type(error).__name__}: {program.said[-600:]}")
             program.signal(signal.SIGKILL)
+            await program.ended(_LIMIT)
         figures.leaks += len(program.leaks)
         figures.broken += [f"{_named(seed, case)}: printed {line[:300]}" for line in program.leaks[:1]]
 
