@@ -57,7 +57,8 @@ POINTS = [
     _point("K7", "mail", "sink connect", 1, "maybe"),
     _point("K8", "mail", "sink mail", 10, "maybe"),
     _point("K9", "mail", "sink rcpt", 10, "maybe"),
-    _point("K10", "mail", "sink data", 10, "maybe"),
+    # The rest of the mail, its end included, may be on its way when the first line has come.
+    _point("K10", "mail", "sink data", 10, "maybe", "maybe doubled"),
     _point("K10s", "sms", "sink request", 10, "held"),
     _point("K11", "mail", "sink dot", 10, "maybe doubled"),
     _point("K11s", "sms", "sink taken", 10, "held"),
@@ -66,7 +67,7 @@ POINTS = [
     _point("K13", "mail", "delivery.settled", 5, "", "maybe", "maybe doubled"),
     _point("K14", "report", "report.noted", 1, ""),
     _point("K15", "report", "report.mailed", 1, ""),
-    _point("K16", "checkpoint", "ledger.checkpointed", 1, ""),
+    _point("K16", "checkpoint", "ledger.checkpointed", 1, "", "maybe", "maybe doubled"),
     _point("K17", "create", "ledger.migrated", 1, ""),
     _point("K18", "import", "import.committed", 3, "unheard"),
 ]
