@@ -1,102 +1,72 @@
-"""`python -m benchmarks [import|drain] [--ratings N] [--rounds N] [--json FILE]`.
+"""`python -m benchmarks [NAME …] [--peer SIDE …] [--count N] [--rounds N] [--json FILE]`: ours beside others.
 
-The sides take turns in one run (A B A B …), after a round that is not counted; the ratio is made in each round, so
-that it holds when the machine's speed drifts.
+Each benchmark alternates its sides in one run after a round that is not counted. Only ratios hold: the machine's speed
+drifts. A side whose package or server is missing is left out with the command that installs it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import shutil
-import sqlite3
-import subprocess
 import sys
-import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
-import feedback_app
-from benchmarks.workload import write_files
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.harness import machine, measure, run_side, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BENCHMARKS = {"import": ("import", "plain-import"), "drain": ("drain", "plain-drain")}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmarks named, all by default; print them and return the exit code."""
+    """Run the benchmarks named, all by default; print them and return the exit code, 1 when ours failed."""
     options = _options(arguments)
-    results = {
-        name: _benchmark(name, options.ratings, options.rounds) for name in options.names or BENCHMARKS
-    }
+    if options.side:
+        name, side, folder, count, what = options.side
+        run_side(BENCHMARKS[name], side, Path(folder), int(count), what)
+        return 0
+    results = []
+    packages = tuple(
+        {package for one in options.names for side in BENCHMARKS[one].sides for package in side.packages}
+    )
+    for name in options.names:
+        benchmark = BENCHMARKS[name]
+        result = measure(
+            benchmark,
+            count=options.count or benchmark.count,
+            rounds=options.rounds,
+            only=frozenset(options.peer),
+        )
+        show(benchmark, result)
+        results.append(result)
     if options.json:
-        options.json.write_text(json.dumps({"machine": _machine(), "benchmarks": results}, indent=2) + "\n")
-    return 0
+        facts = {"machine": machine(packages), "results": [asdict(one) for one in results]}
+        options.json.write_text(json.dumps(facts, indent=2) + "\n")
+    return 1 if any(BENCHMARKS[one.benchmark].sides[0].name in one.left_out for one in results) else 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)}; default: all"
+        "--peer", action="append", default=[], metavar="SIDE", help="compare with this side only; repeatable"
     )
-    parser.add_argument("--ratings", type=int, default=50_000, help="default: %(default)s")
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="of whatever is counted; default: per benchmark"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="counted ones; default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--side", nargs=5, help=argparse.SUPPRESS)  # how the harness runs one
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
+    options.names = options.names or list(BENCHMARKS)
+    sides = sorted({side.name for name in options.names for side in BENCHMARKS[name].sides})
+    if unknown := [name for name in options.peer if name not in sides]:
+        parser.error(f"no side {unknown[0]!r}; there are: {', '.join(sides)}")
     return options
-
-
-def _benchmark(name: str, ratings: int, rounds: int) -> dict[str, object]:
-    sides = BENCHMARKS[name]
-    figures: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
-    with tempfile.TemporaryDirectory(prefix="feedback-bench-") as folder:
-        write_files(Path(folder), ratings)
-        for counted in [False] + [True] * rounds:
-            for side in sides:
-                measured = _measure(Path(folder), side)
-                if counted:
-                    figures[side].append(measured)
-    print(f"{name}: {ratings:,} ratings, {rounds} rounds, {_machine()}")
-    for side in sides:
-        print(f"  {side:<14}{_shown(figures[side], ratings)}")
-    ratios = [b["seconds"] / a["seconds"] for a, b in zip(*figures.values(), strict=True)]
-    print(
-        f"  speed of {sides[0]} to {sides[1]}: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
-    return {"ratings": ratings, "sides": figures, "ratio": median(ratios)}
-
-
-def _measure(source: Path, side: str) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="feedback-bench-") as folder:
-        for file in ("customers.csv", "ratings.csv"):
-            shutil.copy(source / file, folder)
-        command = [sys.executable, "-m", "benchmarks.sides", side, folder]
-        subprocess.run([*command, "prepare"], check=True, capture_output=True)
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
-
-
-def _shown(figures: Sequence[dict[str, float]], ratings: int) -> str:
-    speeds = sorted(ratings / one["seconds"] for one in figures)
-    cpu = median(one["cpu_seconds"] for one in figures) / ratings * 1e6
-    peak = max(one["peak_mb"] for one in figures)
-    spread = f"{speeds[0]:,.0f} to {speeds[-1]:,.0f}"
-    return f"{median(speeds):>9,.0f}/s ({spread}), {cpu:.0f} µs CPU each, peak {peak:.0f} MB"
-
-
-def _machine() -> str:
-    return (
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"feedback_app {feedback_app.__version__}"
-    )
 
 
 if __name__ == "__main__":

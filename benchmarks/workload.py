@@ -1,4 +1,4 @@
-"""The work that every side does: ratings with 120-character comments, of 10,000 customers."""
+"""The work that every side does: ratings with 120-character comments, of 10,000 customers, the same ones each time."""
 
 from __future__ import annotations
 
@@ -6,54 +6,49 @@ import csv
 import random
 from typing import TYPE_CHECKING
 
+from feedback_app.model import Customer, Feedback
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CUSTOMERS = 10_000
 _WEIGHTS = (25, 25, 15, 15, 20)  # of 1 to 5 stars
-_WORDS = [
-    "the",
-    "box",
-    "was",
-    "late",
-    "but",
-    "colour",
-    "and",
-    "fit",
-    "are",
-    "just",
-    "what",
-    "we",
-    "hoped",
-    "for",
-    "thank",
-    "you",
-    "again",
-    "we",
-    "will",
-    "come",
-    "back",
-    "soon",
-]
+_WORDS = (
+    "the box was late but colour and fit are just what we hoped for thank you again we will come back soon"
+)
 
 
-def write_files(folder: Path, ratings: int) -> tuple[Path, Path]:
-    """Write customers.csv and ratings.csv, the same ones each time; returns their paths."""
+def customer(number: int) -> Customer:
+    """Return one of the customers, 0 to CUSTOMERS - 1."""
+    return Customer(
+        id=f"c{number}",
+        name=f"Customer {number}",
+        email=f"c{number}@example.com",
+        preferred_channels=("count",),
+    )
+
+
+def ratings(count: int) -> Iterator[Feedback]:
+    """Yield the ratings."""
     chance = random.Random(20261122)
-    customers, rows = folder / "customers.csv", folder / "ratings.csv"
-    with customers.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("id", "name", "email", "preferred_channel"))
-        writer.writerows(
-            (f"c{number}", f"Customer {number}", f"c{number}@example.com", "count")
-            for number in range(CUSTOMERS)
+    words = _WORDS.split()
+    for number in range(count):
+        yield Feedback(
+            id=f"r{number}",
+            source="bench",
+            customer=f"c{chance.randrange(CUSTOMERS)}",
+            item=f"item {number % 500}",
+            rating=chance.choices((1, 2, 3, 4, 5), _WEIGHTS)[0],
+            comment=" ".join(chance.choices(words, k=30))[:120].ljust(120, "."),
         )
-    with rows.open("w", newline="", encoding="utf-8") as file:
+
+
+def write_csv(folder: Path, count: int) -> Path:
+    """Write ratings.csv; returns its path."""
+    path = folder / "ratings.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("id", "customer", "item", "rating", "comment"))
-        for number in range(ratings):
-            comment = " ".join(chance.choices(_WORDS, k=30))[:120].ljust(120, ".")
-            stars = chance.choices((1, 2, 3, 4, 5), _WEIGHTS)[0]
-            customer = f"c{chance.randrange(CUSTOMERS)}"
-            writer.writerow((f"r{number}", customer, f"item {number % 500}", stars, comment))
-    return customers, rows
+        writer.writerows((one.id, one.customer, one.item, one.rating, one.comment) for one in ratings(count))
+    return path

@@ -1,0 +1,64 @@
+"""A ledger of the program with ratings that wait: where several sides begin."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks.workload import CUSTOMERS, customer, ratings
+from feedback_app.intake.identity import content_hash
+from feedback_app.intake.records import Incoming
+from feedback_app.store import customers as table
+from feedback_app.store import ratings as inbox
+from feedback_app.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHUNK = 5_000
+CONFIG = """
+[plugins]
+disabled = ["email_notifier", "sms_notifier"]
+"""
+COUNTER = '''"""Counts what it is given."""
+
+from feedback_app import Message, Notifier, Receipt, hookimpl
+
+
+class Counter(Notifier):
+    channel = "count"
+    on_unknown = "resend"
+    sent = 0
+
+    async def send(self, message: Message) -> Receipt:
+        self.sent += 1
+        return Receipt()
+
+
+@hookimpl
+def make_notifier(settings):
+    return Counter()
+'''
+
+
+def prepare(folder: Path, count: int) -> None:
+    """Make config.toml, a plugin that counts, and feedback.db with `count` ratings of 10,000 customers."""
+    (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
+    (folder / "plugins").mkdir(mode=0o755)
+    (folder / "plugins" / "counter.py").write_text(COUNTER, encoding="utf-8")
+    asyncio.run(fill(folder / "feedback.db", count))
+
+
+async def fill(path: Path, count: int) -> None:
+    """Store customers and ratings, as received."""
+    async with Store(path) as store:
+        await store.write(
+            partial(table.put, customers=[customer(number) for number in range(CUSTOMERS)], now=1)
+        )
+        chunk = []
+        for number, one in enumerate(ratings(count), 1):
+            chunk.append(Incoming(one, None, content_hash(one), number, ()))
+            if len(chunk) == _CHUNK or number == count:
+                await store.write(partial(inbox.take_in, arrivals=chunk, now=1))
+                chunk = []
