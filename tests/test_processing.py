@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
+
+from msgspec import structs
 
 from feedback_app.model import Customer, Feedback, Message, Outcome
 from feedback_app.processing import Processor
@@ -66,7 +67,7 @@ async def test_an_outcome_that_the_ledger_cannot_hold_takes_no_other_down(store:
 
     async def decide(feedback: Feedback, _customer: Customer | None) -> Outcome:
         _, plain = message(feedback.number, feedback=feedback.number)
-        letter: Message = dataclasses.replace(plain, recipient=bad.get(feedback.number, "ada@example.com"))
+        letter: Message = structs.replace(plain, recipient=bad.get(feedback.number, "ada@example.com"))
         return Outcome(feedback=feedback, ended="thanked", analysis={}, keep_low=False, messages=(letter,))
 
     async with _processing(store, decide, lambda: NOW) as one:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import uuid
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from feedback_app.errors import BadData, FeedbackAppError
 from feedback_app.intake import fields
@@ -34,7 +35,7 @@ def checked(
 ) -> Incoming:
     """Apply the rules of every field; a rating without an id gets a random one. Raises BadData."""
     try:
-        complete = dataclasses.replace(
+        complete = structs.replace(
             feedback,
             rating=scale.parse(feedback.rating),
             id=fields.identifier("id", feedback.id) or uuid.uuid4().hex,

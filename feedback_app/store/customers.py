@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "id", "name", "email", "phone", "preferred_channels", "addresses", "locale", "timezone", "created_at", "updated_at",
 )  # fmt: skip
+_IN_MODEL = 9  # columns of the table that `from_columns` takes, the first ones
 # What a later record leaves blank is kept from the earlier one.
 _UPSERT = """ON CONFLICT (id) DO UPDATE SET
     name = COALESCE(excluded.name, customer.name),
@@ -72,19 +73,34 @@ def known(connection: Connection, ids: Iterable[str]) -> set[str]:
     return set(found.scalars())
 
 
-def to_customer(row: Row[Any]) -> Customer:
-    """Turn a row of the table into the model's form."""
+def from_columns(  # noqa: PLR0913, PLR0917 - the table's
+    id_: str,
+    name: str | None,
+    email: str | None,
+    phone: str | None,
+    preferred_channels: str,
+    addresses: str | None,
+    locale: str | None,
+    timezone: str | None,
+    opted_out_at: Milliseconds | None,
+) -> Customer:
+    """Turn a row of the table into the model's form; the columns in the order of the table."""
     return Customer(
-        id=row.id,
-        name=row.name,
-        email=row.email,
-        phone=row.phone,
-        preferred_channels=tuple(filter(None, row.preferred_channels.split(","))),
-        addresses=json.loads(row.addresses) if row.addresses else {},
-        locale=row.locale,
-        timezone=row.timezone,
-        opted_out=row.opted_out_at is not None,
+        id=id_,
+        name=name,
+        email=email,
+        phone=phone,
+        preferred_channels=tuple(preferred_channels.split(",")) if preferred_channels else (),
+        addresses=json.loads(addresses) if addresses else {},
+        locale=locale,
+        timezone=timezone,
+        opted_out=opted_out_at is not None,
     )
+
+
+def to_customer(row: Row[Any]) -> Customer:
+    """Turn a whole row of the table into the model's form."""
+    return from_columns(*row[:_IN_MODEL])
 
 
 def get(connection: Connection, customer_id: str) -> Customer | None:

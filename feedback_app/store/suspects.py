@@ -2,7 +2,7 @@
 
 Claiming a rating writes nothing, so after a crash nobody knows which ones were in hand; but they are among the first
 that wait. Those run in small groups, each noted before it is begun. A group that the process does not survive is
-split into single ratings at the next start, and a rating that it does not survive alone, twice, is dead.
+split into single ratings at the next start, and a rating that it does not survive alone, three times, is dead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEY = (
     "suspects"  # {"trying": numbers in hand, "deaths": suspected number → starts that it ended while alone}
 )
 _GROUP = 50  # ratings behind one marker; what a restart after a kill costs is a commit for as many
-_DEATHS = 2  # one may be chance, a kill from outside in its very moment
+_DEATHS = 3  # one may be chance, a kill from outside in its very moment; a storm of kills may bring two
 
 
 def after_crash(connection: Connection, in_hand: int, now: Milliseconds) -> list[list[int]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from feedback_app.model import Customer
 from feedback_app.store import ratings
@@ -146,7 +146,7 @@ def test_explain_tells_a_thanked_rating_from_its_arrival_to_the_last_try(cli: Cl
     """Every line begins with its time, and the lines are in the order of time."""
     one = message(1, feedback=1)[1]
     rating = incoming("r1", comment="so\nnice")
-    rating = rating._replace(feedback=dataclasses.replace(rating.feedback, given_at=NOW - 60_000))
+    rating = rating._replace(feedback=structs.replace(rating.feedback, given_at=NOW - 60_000))
     ledger.processed([rating], ended="thanked", messages=[one])
     ledger.claim()
     ledger.settle(

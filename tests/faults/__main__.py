@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.suites or SUITES:
         suite = SUITES[name]
         wanted = options.seeds or suite.cases
-        figures = state.setdefault(name, {"cases": 0, "broken": []})
+        figures = state.setdefault(name, {"cases": 0, "broken": [], "slow": []})
         while figures["cases"] < wanted:
             cases = min(suite.chunk, wanted - figures["cases"])
             _add(figures, asdict(suite.run(options.first_seed + figures["cases"], cases)))
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.state.unlink(missing_ok=True)
     if options.json:
         options.json.write_text(json.dumps(state, indent=2) + "\n")
-    return 1 if any(figures["broken"] for figures in state.values()) else 0
+    return 1 if any(figures[bad] for figures in state.values() for bad in ("broken", "slow")) else 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -142,11 +142,12 @@ def _show(name: str, title: str, figures: Figures) -> None:
     for key, value in figures.items():
         if isinstance(value, dict):
             print(*(f"    {name:<24}{count:,}" for name, count in sorted(value.items())), sep="\n")
-        elif key != "broken":
+        elif not isinstance(value, list):
             shown = f"{value:.2f}" if isinstance(value, float) else f"{value:,}"
-            print(f"  {key.replace('_', ' '):<16}{shown}")
-    for line in figures["broken"]:
-        print(f"  BROKEN: {line}")
+            print(f"  {key.replace('_', ' '):<22}{shown}")
+    for bad in ("broken", "slow"):
+        for line in figures[bad]:
+            print(f"  {bad.upper()}: {line}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from tests.faults.sinks import Sinks
 
 RATE = 120.0  # ratings a second that the feeder tries
 _SETTLE_LIMIT = 120.0  # seconds
+_RESUME_LIMIT = 2.0  # seconds
 _FEEDER_DIES = 0.2  # share of the cycles after which the feeder, too, is killed and begins anew
 _DIES_EARLY = 0.1  # share of the daemons that are killed before they are ready
 
@@ -42,6 +43,7 @@ class Figures:
     slowest_resume: float = 0.0  # seconds from a start until it is ready, own work freed
     slowest_stop: float = 0.0  # seconds from SIGTERM to the exit
     leaks: int = 0  # lines of output with a canary: a secret, or a customer's data
+    slow: list[str] = field(default_factory=list)  # what took longer than promised; tests do not look at it
     broken: list[str] = field(default_factory=list)
 
 
@@ -115,7 +117,10 @@ async def _cycle(
     if chance.random() < _DIES_EARLY and which is signal.SIGKILL:
         await asyncio.sleep(chance.uniform(0.2, 0.8))  # while it takes over what the last one left
     else:
-        figures.slowest_resume = max(figures.slowest_resume, await daemon.ready())
+        seconds = await daemon.ready()
+        figures.slowest_resume = max(figures.slowest_resume, seconds)
+        if seconds > _RESUME_LIMIT:
+            figures.slow.append(f"seed {seed}: ready after {seconds:.2f} s")
         await asyncio.sleep(chance.uniform(0.1, 0.8))  # the moment of the kill is the random part
     daemon.signal(which)
     signalled = time.perf_counter()

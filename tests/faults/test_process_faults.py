@@ -156,7 +156,7 @@ def test_a_fail_point_that_does_not_exist_is_refused(asked: str) -> None:
 
 
 async def test_a_rating_that_kills_the_process_ends_as_dead_and_the_others_go_on(tmp_path: Path) -> None:
-    """A supervisor restarts it; after the first crash, its group's, and two of its own it is known."""
+    """A supervisor restarts it; after the first crash, its group's, and three of its own it is known."""
     business(tmp_path)
     (tmp_path / "plugins" / "killer.py").write_text(KILLER)
     ledger = tmp_path / "feedback.db"
@@ -168,9 +168,9 @@ async def test_a_rating_that_kills_the_process_ends_as_dead_and_the_others_go_on
         program = await Program.start(tmp_path, "run", "--drain")
         ends.append(await program.ended())
         assert len(ends) < 10, program.said
-    assert ends == [-signal.SIGABRT] * 4 + [0]
+    assert ends == [-signal.SIGABRT] * 5 + [0]
     assert rows(ledger, "SELECT external_id, attempts, error FROM feedback WHERE state = 'dead'") == [
-        ("poison", 1, "the program ended 2 times while it worked on this rating alone")
+        ("poison", 1, "the program ended 3 times while it worked on this rating alone")
     ]
     assert rows(ledger, "SELECT count(*) FROM feedback WHERE state = 'processed'") == [(69,)]
     assert rows(ledger, "SELECT * FROM meta WHERE key = 'suspects'") == []

@@ -43,13 +43,14 @@ def make_notifier(settings):
 
 @dataclass(kw_only=True)
 class Figures:
-    """What it costs to be killed; `broken` when more than half of the speed is lost."""
+    """What it costs to be killed; `slow` when more than half of the speed is lost."""
 
     runs: int = 0
     kills: int = 0
     undisturbed_seconds: float = 0.0
     disturbed_seconds: float = 0.0
     most_slowed: float = 0.0  # disturbed / undisturbed of the slowest run
+    slow: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
 
@@ -66,7 +67,7 @@ def run(_first_seed: int, seeds: int, count: int = RATINGS) -> Figures:
         figures.disturbed_seconds += disturbed
         figures.most_slowed = max(figures.most_slowed, slowed)
         if slowed > 2:
-            figures.broken.append(f"{slowed:.2f} times as long with {kills} kills")
+            figures.slow.append(f"{slowed:.2f} times as long with {kills} kills")
     return figures
 
 

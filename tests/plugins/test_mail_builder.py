@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -10,6 +9,7 @@ from email.message import EmailMessage
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from feedback_app import Message, PermanentFailure
 from feedback_app.plugins._mail_builder import MailBuilder, check
@@ -70,7 +70,7 @@ ORDINARY = Message(
 
 def message(**changes: str) -> Message:
     """Return an ordinary thank-you with some fields changed."""
-    return dataclasses.replace(ORDINARY, **changes)  # type: ignore[arg-type]
+    return structs.replace(ORDINARY, **changes)
 
 
 def built(wanted: Message) -> bytes:

@@ -13,6 +13,8 @@ from feedback_app.plugins._redaction import presentable
         ("5.1.1 <Anna@Example.com>: unknown", "5.1.1 <(private)>: unknown"),
         ("no mailbox anna here, see postmaster@example.com", "no mailbox (private) here, see (private)"),
         ("joanna is somebody else", "joanna is somebody else"),
+        ("no mailbox ANNA here", "no mailbox (private) here"),
+        ("kein Postfach für Anna", "kein Postfach für (private)"),
         ("two\r\nlines\tand \x1b[31mcolour \udce9", "two lines and [31mcolour"),
         ("x" * 300, "x" * 199 + "…"),
         ("", ""),

@@ -6,7 +6,6 @@ Runs on Python 3.11.7 too, whose own `EmailMessage` makes a header of an encoded
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections import Counter
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from feedback_app.model import Customer, Feedback
 from feedback_app.plugins._mail_builder import MailBuilder
@@ -76,7 +76,7 @@ async def test_no_value_adds_a_header_or_a_command(field: str, payload: str, tmp
             return  # refused before the start
     values = {name: payload if field == name else "x" for name in ("id", "item", "comment", "customer")}
     formed = await message(
-        dataclasses.replace(Feedback(rating=5, number=1), **values),  # type: ignore[arg-type]
+        structs.replace(Feedback(rating=5, number=1), **values),
         Customer(
             id=payload if field == "customer" else "x",
             name=payload if field == "name" else "Anna",

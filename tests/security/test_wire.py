@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from email import message_from_bytes, policy
 
 import pytest
+from msgspec import structs
 
 from feedback_app import Message, PermanentFailure
 from feedback_app.intake import contact
@@ -77,7 +77,7 @@ async def test_odd_addresses_pass_byte_for_byte(address: str) -> None:
     """The server hears exactly what the intake has found valid; nobody in between quotes or folds it."""
     valid = contact.email(address)
 
-    talk = await sent(dataclasses.replace(ORDINARY, recipient=valid))
+    talk = await sent(structs.replace(ORDINARY, recipient=valid))
 
     assert talk.commands[2] == b"RCPT TO:<%s>" % valid.encode("ascii")
     assert valid.rpartition("@")[0] == address.rpartition("@")[0]
@@ -91,7 +91,7 @@ async def test_what_could_be_read_in_another_way_never_reaches_the_server(addres
         channel = notifier(sink.port)
         await channel.open()
         with pytest.raises(PermanentFailure):
-            await channel.send(dataclasses.replace(ORDINARY, recipient=address))
+            await channel.send(structs.replace(ORDINARY, recipient=address))
         await channel.send(ORDINARY)
         await channel.close()
         talk = await sink.talk()
@@ -120,7 +120,7 @@ async def test_no_body_ends_its_mail(end: str, letters: str) -> None:
     """Servers differ in what ends a mail (CVE-2023-51764 and kin): no lone CR, no lone LF, no lone dot."""
     text = f"{letters}before{end}{SMUGGLED}{end}.{end}behind"
 
-    talk = await sent(dataclasses.replace(ORDINARY, text=text))
+    talk = await sent(structs.replace(ORDINARY, text=text))
 
     (mail,) = talk.mails
     assert mail.count(b"\r") == mail.count(b"\n") == mail.count(b"\r\n")
