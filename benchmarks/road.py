@@ -18,6 +18,7 @@ import feedback_app
 from benchmarks import ledger
 from benchmarks.harness import Benchmark, Measured, Side
 from feedback_app import assembly
+from feedback_app.cli.daemon import keep_what_stands
 from feedback_app.clock import now_ms
 from feedback_app.daemon import Daemon
 from feedback_app.processing import Processor
@@ -48,6 +49,7 @@ async def _process(folder: Path, count: int) -> float:
         processor = Processor(
             store, pipeline, workers=settings.pipeline.workers, clock=now_ms, on_commit=committed
         )
+        keep_what_stands()
         begun = time.perf_counter()
         running = asyncio.create_task(processor.conveyor.run())
         processor.conveyor.wake()
@@ -60,7 +62,7 @@ async def _process(folder: Path, count: int) -> float:
 
 
 def _deliver(folder: Path, count: int) -> Measured:
-    daemon = Daemon(load_settings(folder / "config.toml", environ={}))
+    daemon = Daemon(load_settings(folder / "config.toml", environ={}), on_ready=keep_what_stands)
     begun = time.perf_counter()
     figures = asyncio.run(daemon.run(drain=True))
     seconds = time.perf_counter() - begun

@@ -54,12 +54,15 @@ class Daemon:
 
     `await daemon.run()` returns after `stop`, which may be called from any thread, any time. On the main thread it
     answers SIGTERM and SIGINT: the first drains, a second one ends the process at once. `submit` hands over a
-    rating from any thread. `ready` is set while every part stands.
+    rating from any thread. `ready` is set while every part stands; `on_ready` is called when that begins.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock = now_ms) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock = now_ms, on_ready: Callable[[], object] = lambda: None
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._on_ready = on_ready
         self._boot_id = secrets.token_hex(8)
         self._submissions = Submissions(assembly.scale_of(settings), clock)
         self._stop = threading.Event()
@@ -164,6 +167,7 @@ class Daemon:
             wake()
             await presence.stands()
             self.ready.set()
+            self._on_ready()
             log.info("ready", extra={"pid": os.getpid(), "ledger": str(store.path)})
             await self._until_done(conveyors, drain=drain)
             log.info("stopping", extra={"in_flight": sum(one.in_flight for one in conveyors)})

@@ -331,3 +331,11 @@ async def test_a_hook_that_refuses_its_settings_fails_the_start(tmp_path: Path) 
     plugin = RECORDER.replace("    return Recorder()", "    raise ValueError('password_file: cannot read x')")
     with pytest.raises(BadConfig, match=r"\[plugins.chat\]: password_file: cannot read x"):
         await daemon(business(tmp_path, plugin=plugin)).run()
+
+
+async def test_who_asked_is_told_once_when_every_part_stands(tmp_path: Path) -> None:
+    """`on_ready` is called when `ready` is set."""
+    seen: list[bool] = []
+    one = daemon(business(tmp_path), on_ready=lambda: seen.append(one.ready.is_set()))
+    async with running(one):
+        assert seen == [True]
