@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks import road
+from typing import TYPE_CHECKING
 
-BENCHMARKS = {one.name: one for one in (*road.BENCHMARKS,)}
+from benchmarks import building, growth, imports, latency, mail, pool, road, start
+from benchmarks.peers import sides as peers
+
+if TYPE_CHECKING:
+    from benchmarks.harness import Benchmark
+
+_MODULES = (road, peers, imports, mail, building, latency, pool, growth, start)
+BENCHMARKS: dict[str, Benchmark] = {one.name: one for module in _MODULES for one in module.BENCHMARKS}

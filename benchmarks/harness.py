@@ -159,14 +159,14 @@ def show(benchmark: Benchmark, result: Result) -> None:
         peak = max(one["peak_mb"] for one in runs)
         ratio = f"  ours: {result.ratios[name]:.2f} ×" if name in result.ratios else ""
         print(
-            f"  {name:<20}{_figure(median(values)):>10} ({_figure(values[0])} to {_figure(values[-1])})"
+            f"  {name:<28}{_figure(median(values)):>10} ({_figure(values[0])} to {_figure(values[-1])})"
             f"  CPU {cpu:.2f} s, peak {peak:.0f} MB{ratio}"
         )
         extras = {key: median(one[key] for one in runs) for key in runs[0] if key not in _COMMON}
         if extras:
-            print(" " * 22 + ", ".join(f"{key} {_figure(value)}" for key, value in extras.items()))
+            print(" " * 30 + ", ".join(f"{key} {_figure(value)}" for key, value in extras.items()))
     for name, why in result.left_out.items():
-        print(f"  {name:<20}left out: {why}")
+        print(f"  {name:<28}left out: {why}")
 
 
 _COMMON = ("value", "cpu_seconds", "peak_mb")

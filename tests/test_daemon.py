@@ -15,6 +15,7 @@ import pytest
 
 from feedback_app import Feedback
 from feedback_app.concurrency import CoroutineThread
+from feedback_app.daemon import Daemon
 from feedback_app.errors import BadConfig, BadData, Busy, Unavailable
 from feedback_app.intake.records import Incoming
 from feedback_app.model import Customer
@@ -336,6 +337,6 @@ async def test_a_hook_that_refuses_its_settings_fails_the_start(tmp_path: Path) 
 async def test_who_asked_is_told_once_when_every_part_stands(tmp_path: Path) -> None:
     """`on_ready` is called when `ready` is set."""
     seen: list[bool] = []
-    one = daemon(business(tmp_path), on_ready=lambda: seen.append(one.ready.is_set()))
+    one: Daemon = daemon(business(tmp_path), on_ready=lambda: seen.append(one.ready.is_set()))
     async with running(one):
         assert seen == [True]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
-import secrets
 import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -50,12 +48,15 @@ class Program:
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a command's coroutine function to its end."""
+        import asyncio
+
         from feedback_app.concurrency.bounded import leaving_nothing
 
         return asyncio.run(leaving_nothing(work()))
 
     def with_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         """Open the ledger, run `work` on it, close it."""
+        import asyncio
 
         async def main() -> T:
             async with self.store() as store:
@@ -68,6 +69,8 @@ class Program:
 
         Returns how many tries ended in which state.
         """
+        import asyncio
+        import secrets
         from collections import Counter
 
         from feedback_app import assembly

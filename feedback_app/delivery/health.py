@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FAULTS = (
-    5  # messages that a plugin fails by its own fault, and none that works between, before it is suspended
-)
+_FAULTS = 5  # messages in a row that a plugin fails by its own fault before it is suspended
 
 
 class ChannelHealth:

@@ -146,7 +146,7 @@ def test_explain_tells_a_thanked_rating_from_its_arrival_to_the_last_try(cli: Cl
     """Every line begins with its time, and the lines are in the order of time."""
     one = message(1, feedback=1)[1]
     rating = incoming("r1", comment="so\nnice")
-    rating = rating._replace(feedback=structs.replace(rating.feedback, given_at=NOW - 60_000))
+    rating = structs.replace(rating, feedback=structs.replace(rating.feedback, given_at=NOW - 60_000))
     ledger.processed([rating], ended="thanked", messages=[one])
     ledger.claim()
     ledger.settle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -147,6 +148,24 @@ def test_channels_that_nobody_serves_are_named_once(cli: Cli, folder: Path) -> N
     assert result.err == (
         "warning: no installed plugin serves the channel 'fax'; it is kept (there are: email, sms)\n"
     )
+
+
+def test_a_channel_that_is_set_for_all_rows_is_looked_at_too(cli: Cli, folder: Path) -> None:
+    """The file itself has no column for it."""
+    (folder / "r.csv").write_text("rating,customer\n5,c1\n")
+
+    result = cli.ok("feedback", "import", "r.csv", "--set", "preferred_channel=fax")
+
+    assert "no installed plugin serves the channel 'fax'" in result.err
+
+
+def test_an_import_leaves_the_search_for_garbage_as_it_was(cli: Cli, folder: Path) -> None:
+    """What it takes out of the search while it runs is given back."""
+    (folder / "r.csv").write_text("rating\n5\n")
+
+    cli.ok("feedback", "import", "r.csv")
+
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize(
