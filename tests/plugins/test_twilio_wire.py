@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from feedback_app import ChannelDown, OutcomeUnknown, Receipt, TemporaryFailure
+from feedback_app import ChannelDown, Notifier, OutcomeUnknown, Receipt, TemporaryFailure
 from feedback_app.plugins import _twilio
 from feedback_app.plugins._twilio import Account, Twilio, retry_after
 from feedback_app.plugins.sms_notifier import SmsNotifier
@@ -101,7 +101,7 @@ async def test_every_broken_answer_means_what_it_must(
     assert gateway.accepts == 2, "no message goes into a connection that another one has used"
 
 
-async def outcome_of(one: SmsNotifier) -> object:
+async def outcome_of(one: Notifier) -> object:
     """Send and return the receipt or the error."""
     try:
         return await one.send(message("first"))
