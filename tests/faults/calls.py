@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from tests.faults.oracle import Totals
 from tests.faults.scenario import scene
 
 CALLS = "pwrite64,fdatasync,fsync,ftruncate"  # by which SQLite reaches the disk
@@ -13,17 +14,11 @@ _RATINGS = 20
 
 
 @dataclass(kw_only=True)
-class Figures:
+class Figures(Totals):
     """What the kills left."""
 
     kills: int = 0
     beyond: int = 0  # cases whose call never came: the run makes fewer
-    acknowledged: int = 0
-    lost: int = 0
-    doubled: int = 0
-    maybe_sent: int = 0
-    held: int = 0
-    broken: list[str] = field(default_factory=list)
 
 
 def run(first_seed: int, seeds: int) -> Figures:
@@ -56,11 +51,4 @@ async def _case(nth: int, figures: Figures) -> None:
         figures.beyond += code == 0
         (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
         verdict = await one.settle_and_judge()
-        figures.broken += [f"call {nth}: {line}" for line in (*verdict.broken, *one.leaks)]
-    if verdict.doubled > in_flight:
-        figures.broken.append(f"call {nth}: {verdict.doubled} doubles of {in_flight} in flight")
-    figures.acknowledged += verdict.acknowledged
-    figures.lost += verdict.lost
-    figures.doubled += verdict.doubled
-    figures.maybe_sent += verdict.maybe_sent
-    figures.held += verdict.held
+    figures.add(verdict, f"call {nth}", in_flight=in_flight, more=one.leaks)

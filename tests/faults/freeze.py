@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from tests.faults.oracle import Totals
 from tests.faults.scenario import Scene, scene
 
 _RATINGS = 60
@@ -17,15 +18,10 @@ _OPEN = """SELECT (SELECT count(*) FROM feedback WHERE state = 'received')
 
 
 @dataclass(kw_only=True)
-class Figures:
+class Figures(Totals):
     """What the pauses left."""
 
     pauses: int = 0
-    acknowledged: int = 0
-    lost: int = 0
-    doubled: int = 0
-    maybe_sent: int = 0
-    broken: list[str] = field(default_factory=list)
 
 
 def run(first_seed: int, seeds: int, seconds: float = _LEASE + 5) -> Figures:
@@ -54,17 +50,11 @@ async def _case(seed: int, seconds: float, figures: Figures) -> None:
         program.signal(signal.SIGTERM)
         code = await program.ended()
         verdict = await one.settle_and_judge()
-    problems = [*verdict.broken, *one.leaks, *program.leaks]
+    problems = [*one.leaks, *program.leaks]
     if code:
         problems.append(f"ended with {code}: {program.said[-500:]}")
-    if verdict.doubled > in_flight:
-        problems.append(f"{verdict.doubled} doubles of {in_flight} in flight")
     figures.pauses += 1
-    figures.acknowledged += verdict.acknowledged
-    figures.lost += verdict.lost
-    figures.doubled += verdict.doubled
-    figures.maybe_sent += verdict.maybe_sent
-    figures.broken += [f"seed {seed}: {line}" for line in problems]
+    figures.add(verdict, f"seed {seed}", in_flight=in_flight, more=problems)
 
 
 async def _done(one: Scene) -> None:

@@ -15,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.oracle import Totals
 from tests.faults.program import Program
 from tests.faults.scenario import Scene, scene
 
@@ -27,20 +28,13 @@ _RATE = 60  # ratings a second
 
 
 @dataclass(kw_only=True)
-class Figures:
+class Figures(Totals):
     """What the full disks did."""
 
     skipped: int = 0  # cases for which no disk could be mounted
     fillings: int = 0
     refusals: int = 0  # times that the daemon said that it waits for space
-    slowest_heal: float = (
-        0.0  # seconds from the space being back to new ratings stored and old ones processed
-    )
-    acknowledged: int = 0
-    lost: int = 0
-    doubled: int = 0
-    maybe_sent: int = 0
-    broken: list[str] = field(default_factory=list)
+    slowest_heal: float = 0.0  # seconds from the space being back to new ratings stored, old ones processed
 
 
 @contextlib.contextmanager
@@ -136,8 +130,4 @@ def _progress(one: Scene) -> tuple[int, int]:
 async def _judge(one: Scene, seed: int, daemon: Program, figures: Figures) -> None:
     verdict = await one.settle_and_judge()
     figures.refusals += daemon.said.count("no space left on the disk")
-    figures.broken += [f"seed {seed}: {line}" for line in (*verdict.broken, *one.leaks, *daemon.leaks)]
-    figures.acknowledged += verdict.acknowledged
-    figures.lost += verdict.lost
-    figures.doubled += verdict.doubled
-    figures.maybe_sent += verdict.maybe_sent
+    figures.add(verdict, f"seed {seed}", more=[*one.leaks, *daemon.leaks])

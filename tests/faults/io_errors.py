@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.faults.oracle import Totals
 from tests.faults.scenario import Scene, scene
 
 _STOPPED = 74
@@ -34,17 +35,12 @@ FAULTS = (
 
 
 @dataclass(kw_only=True)
-class Figures:
+class Figures(Totals):
     """What came of the errors."""
 
     stopped: int = 0  # ended with 74
     healed: int = 0  # waited for space and went on
     harmless: int = 0  # the call never came, or when all was done and closed
-    acknowledged: int = 0
-    lost: int = 0
-    doubled: int = 0
-    maybe_sent: int = 0
-    broken: list[str] = field(default_factory=list)
 
 
 def run(first_seed: int, seeds: int) -> Figures:
@@ -65,19 +61,13 @@ async def _case(seed: int, figures: Figures) -> None:
         failed = [line for line in _trace(one).read_text().splitlines() if "INJECTED" in line]
         (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
         verdict = await one.settle_and_judge()
-    wrong = [*_wrong_with(code, said), *verdict.broken, *one.leaks]
+    wrong = [*_wrong_with(code, said), *one.leaks]
     if code == 0 and any(_must_stop(line) for line in failed):
         wrong.append(f"went on after {failed[0]}")
-    if verdict.doubled > in_flight:
-        wrong.append(f"{verdict.doubled} doubles of {in_flight} in flight")
-    figures.broken += [f"seed {seed}, {fault.error} of {fault.call}: {line}" for line in wrong]
+    figures.add(verdict, f"seed {seed}, {fault.error} of {fault.call}", in_flight=in_flight, more=wrong)
     figures.stopped += code == _STOPPED
     figures.healed += code == 0 and "no space left" in said
     figures.harmless += code == 0 and "no space left" not in said
-    figures.acknowledged += verdict.acknowledged
-    figures.lost += verdict.lost
-    figures.doubled += verdict.doubled
-    figures.maybe_sent += verdict.maybe_sent
 
 
 def _strace(one: Scene, fault: Fault, chance: random.Random) -> list[str]:

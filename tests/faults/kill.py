@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from feedback_app.store import migrate
-from tests.faults.oracle import judge
+from tests.faults.oracle import Totals, judge
 from tests.faults.program import Program
 from tests.faults.sinks import Sinks
 
@@ -29,22 +29,16 @@ _DIES_EARLY = 0.1  # share of the daemons that are killed before they are ready
 
 
 @dataclass(kw_only=True)
-class Figures:
+class Figures(Totals):
     """What the kill loop found, summed over its ledgers."""
 
     kills: int = 0
-    acknowledged: int = 0
-    lost: int = 0
-    doubled: int = 0
-    maybe_sent: int = 0
-    held: int = 0
     in_flight: int = 0  # messages being sent at the kills, summed: the bound of the doubles
     most_in_flight: int = 0
     slowest_resume: float = 0.0  # seconds from a start until it is ready, own work freed
     slowest_stop: float = 0.0  # seconds from SIGTERM to the exit
     leaks: int = 0  # lines of output with a canary: a secret, or a customer's data
     slow: list[str] = field(default_factory=list)  # what took longer than promised; tests do not look at it
-    broken: list[str] = field(default_factory=list)
 
 
 def config_text(sinks: Sinks) -> str:
@@ -88,12 +82,7 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
             await _end(feeder)
             await settle(folder, figures)
             verdict = judge(folder / "feedback.db", folder / "acknowledged.log", sinks.mails, sinks.texts)
-    figures.acknowledged += verdict.acknowledged
-    figures.lost += verdict.lost
-    figures.doubled += verdict.doubled
-    figures.maybe_sent += verdict.maybe_sent
-    figures.held += verdict.held
-    figures.broken += [f"seeds {first_seed} to {first_seed + cycles - 1}: {line}" for line in verdict.broken]
+    figures.add(verdict, f"seeds {first_seed} to {first_seed + cycles - 1}")
     if figures.doubled > figures.in_flight:
         figures.broken.append(f"G3: {figures.doubled} doubles, more than the {figures.in_flight} in flight")
 

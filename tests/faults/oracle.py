@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,32 @@ class Verdict:
     maybe_sent: int = 0  # messages of which the ledger says that a copy may have left unseen
     held: int = 0
     broken: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Totals:
+    """Verdicts added up: what the figures of most suites begin with."""
+
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0
+    maybe_sent: int = 0
+    held: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def add(
+        self, verdict: Verdict, where: str, *, in_flight: int | None = None, more: Sequence[str] = ()
+    ) -> None:
+        """Add one; `in_flight` bounds its doubles, `more` is what else was found wrong."""
+        self.acknowledged += verdict.acknowledged
+        self.lost += verdict.lost
+        self.doubled += verdict.doubled
+        self.maybe_sent += verdict.maybe_sent
+        self.held += verdict.held
+        wrong = [*verdict.broken, *more]
+        if in_flight is not None and verdict.doubled > in_flight:
+            wrong.append(f"G3: {verdict.doubled} doubles of {in_flight} in flight")
+        self.broken += [f"{where}: {line}" for line in wrong]
 
 
 def judge(ledger: Path, log: Path, mails: Counter[str], texts: Counter[str]) -> Verdict:

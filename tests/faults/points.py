@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from tests.faults.kill import config_text
+from tests.faults.oracle import Totals
 from tests.faults.scenario import Scene, scene
 from tests.faults.sinks import Sinks
 
@@ -74,16 +75,11 @@ POINTS = [
 
 
 @dataclass(kw_only=True)
-class Figures:
+class Figures(Totals):
     """What the kills left."""
 
     kills: int = 0
-    lost: int = 0
-    doubled: int = 0
-    maybe_sent: int = 0
-    held: int = 0
     seen: dict[str, int] = field(default_factory=dict)  # "K11 maybe doubled" → cases
-    broken: list[str] = field(default_factory=list)
 
 
 def run(first_seed: int, seeds: int) -> Figures:
@@ -165,15 +161,9 @@ async def _deliver(one: Scene, point: Point, seed: int, nth: int, killer: Killer
 async def _verdict(one: Scene, point: Point, seed: int, figures: Figures) -> Seen:
     (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
     verdict = await one.settle_and_judge()
-    figures.broken += [f"{point.id}, seed {seed}: {line}" for line in verdict.broken]
-    figures.lost += verdict.lost
-    figures.doubled += verdict.doubled
-    figures.maybe_sent += verdict.maybe_sent
-    figures.held += verdict.held
+    figures.add(verdict, f"{point.id}, seed {seed}", in_flight=in_flight)
     if verdict.held:
         return "held"
-    if verdict.doubled > in_flight:
-        figures.broken.append(f"{point.id}, seed {seed}: {verdict.doubled} doubles of {in_flight} in flight")
     if verdict.doubled:
         return "maybe doubled"
     return "maybe" if verdict.maybe_sent else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from tests.faults.oracle import Totals
 from tests.faults.scenario import Scene, scene
 
 # By our handler, or after it has gone, in the last milliseconds of the process, by the system's.
@@ -15,17 +16,11 @@ _RATINGS = 60
 
 
 @dataclass(kw_only=True)
-class Figures:
+class Figures(Totals):
     """What the storms left."""
 
     storms: int = 0
     ended_in_order: int = 0  # exit 0: everything was done before the second signal
-    acknowledged: int = 0
-    lost: int = 0
-    doubled: int = 0
-    maybe_sent: int = 0
-    held: int = 0
-    broken: list[str] = field(default_factory=list)
 
 
 def run(first_seed: int, seeds: int) -> Figures:
@@ -58,11 +53,4 @@ async def _storm(seed: int, figures: Figures) -> None:
 async def _judge(one: Scene, seed: int, figures: Figures, leaks: list[str]) -> None:
     (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
     verdict = await one.settle_and_judge()
-    figures.broken += [f"seed {seed}: {line}" for line in (*verdict.broken, *one.leaks, *leaks)]
-    if verdict.doubled > in_flight:
-        figures.broken.append(f"seed {seed}: {verdict.doubled} doubles of {in_flight} in flight")
-    figures.acknowledged += verdict.acknowledged
-    figures.lost += verdict.lost
-    figures.doubled += verdict.doubled
-    figures.maybe_sent += verdict.maybe_sent
-    figures.held += verdict.held
+    figures.add(verdict, f"seed {seed}", in_flight=in_flight, more=[*one.leaks, *leaks])
