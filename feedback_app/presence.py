@@ -10,7 +10,7 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from feedback_app.errors import Busy, storable, what_ended
+from feedback_app.errors import Busy, FeedbackAppError, fault_site, storable, what_ended
 from feedback_app.processing import IN_HAND
 from feedback_app.store import daemons, starts, suspects
 
@@ -81,7 +81,8 @@ class Presence:
         try:
             if isinstance(error, Exception) and not self._stands:
                 cause = what_ended(error)
-                reason = storable(f"{type(cause).__name__}: {cause}")
+                # Ours are written to be shown; what strangers say may quote a customer.
+                reason = storable(cause if isinstance(cause, FeedbackAppError) else fault_site(cause))
                 await self._store.write(partial(starts.failed, reason=reason, now=self._clock()))
             if self._signed_on:
                 await self._store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))

@@ -115,7 +115,7 @@ async def _load(chance: random.Random, commands: int, figures: Figures) -> None:
     figures.held = len(watch.longest)
     figures.slowest_hold = max(watch.longest.values(), default=0.0)
     figures.held_long = sum(seconds > HOLD_LIMIT for seconds in watch.longest.values())
-    if figures.held_long > 1 + commands // 100:
+    if figures.held_long:
         figures.slow.append(
             f"{figures.held_long} commands held the ledger longer than {HOLD_LIMIT * 1000:.0f} ms"
         )
