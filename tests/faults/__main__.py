@@ -92,6 +92,8 @@ SUITES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for and return the exit code."""
     options = _options(arguments)
+    # Ended from outside, it unwinds as after Ctrl-C, so that the programs under test do not outlive it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     state: dict[str, Figures] = json.loads(options.state.read_text()) if options.state.exists() else {}
     for name in options.suites or SUITES:
         suite = SUITES[name]
