@@ -2,49 +2,52 @@
 
 A server cannot have taken a mail before the lone dot that ends its data was written (RFC 5321, 4.1.1.4). So
 whatever goes wrong earlier is surely not sent, and what goes wrong between the dot and its reply is unknown.
-aiosmtplib's `sendmail` does not tell the two apart; hence its public commands one by one. Its own time limits stay
-off: they rest on `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation.
+aiosmtplib greets, secures and logs in; its `sendmail` does not tell the two apart, hence `_smtp_wire` for the mails.
+Its own time limits stay off: they rest on `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from aiosmtplib import SMTP
-from aiosmtplib.errors import (
-    SMTPException,
-    SMTPHeloError,
-    SMTPResponseException,
-    SMTPServerDisconnected,
-)
+from aiosmtplib.errors import SMTPException, SMTPHeloError, SMTPResponseException
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from feedback_app.plugins._smtp_replies import (
     DOT,
     SHUTTING_DOWN,
+    NotStarted,
+    TurnedAway,
     is_refusal,
     refusal,
     said,
     silence,
     why_not_open,
 )
+from feedback_app.plugins._smtp_wire import HungUp, NotSmtp, Wire
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
     from aiosmtplib import SMTPResponse
-    from aiosmtplib.protocol import SMTPProtocol
     from pydantic import SecretStr
 
     from feedback_app.plugins._mail_builder import Mail
     from feedback_app.plugins._smtp_replies import Step, Verb
 
 _ONE_WRITE = 16 * 1024  # bytes: a socket's buffer takes them at once, so the mail and its dot leave together
-_LOOK_AGAIN = 0.02  # seconds between looks at how much of a long mail is still unread
 
 _OK, _FORWARDED, _GO_AHEAD = 250, 251, 354
+_ENVELOPE: Mapping[Verb, tuple[int, ...]] = {
+    "MAIL": (_OK,),
+    "RCPT": (_OK, _FORWARDED),
+    "DATA": (_GO_AHEAD,),
+}
 _NO_SUCH_COMMAND = (500, 502)
 
 
@@ -83,14 +86,6 @@ class Server:
         return tuple(word for word in words if word)
 
 
-class NotStarted(TemporaryFailure):
-    """The conversation ended before the server took up the mail."""
-
-
-class TurnedAway(ChannelDown):
-    """The server answered 421 before it took up the mail: too many connections, or it is shutting down."""
-
-
 class Conversation:
     """A connection that is greeted and logged in, for one mail after the other.
 
@@ -99,10 +94,14 @@ class Conversation:
     one mail for the reply to the next.
     """
 
-    def __init__(self, client: SMTP, server: Server, limits: Limits) -> None:
+    def __init__(self, wire: Wire, offers: Mapping[str, str], server: Server, limits: Limits) -> None:
         self.mails = 0  # how many were begun
         self.turned_away = False  # the server's last reply was 421, at whatever step
-        self._client = client
+        self._wire = wire
+        self._pipelining = "pipelining" in offers
+        self._asks_size = "size" in offers
+        most = offers.get("size", "").strip()
+        self._most_bytes = (int(most) if most.isdecimal() else 0) or math.inf
         self._server = server
         self._limits = limits
         self._in_step = True
@@ -128,6 +127,10 @@ class Conversation:
                 await client.connect()
             async with asyncio.timeout(limits.login):
                 await _introduce(client, server)
+            wire = Wire.take_over(client)
+        except NotSmtp:
+            _cut(client)
+            raise ChannelDown(f"{server} said more than it was asked for") from None
         except (SMTPException, OSError, ValueError) as error:
             _cut(client)
             closing = isinstance(error, SMTPResponseException) and error.code == SHUTTING_DOWN
@@ -135,16 +138,12 @@ class Conversation:
         except BaseException:
             _cut(client)
             raise
-        conversation = cls(client, server, limits)
-        if conversation._has_unread_reply:
-            conversation.cut()
-            raise ChannelDown(f"{server} said more than it was asked for")
-        return conversation
+        return cls(wire, client.esmtp_extensions, server, limits)
 
     @property
     def fit(self) -> bool:
         """Whether another mail can be sent."""
-        return self._in_step and self._client.is_connected
+        return self._in_step and self._wire.quiet
 
     async def send(self, mail: Mail) -> str:
         """Hand over one mail and return what the server said.
@@ -153,108 +152,118 @@ class Conversation:
         TurnedAway when the server wants no more of it.
         """
         self._refuse_oversize(len(mail.data))
+        if not self.fit:
+            raise NotStarted(f"{self._server} has ended the conversation")
         self._in_step = False
         self.mails += 1
-        await self._begin(mail)
-        recipient = b"TO:<%s>" % mail.recipient.encode("ascii")
-        self._expect((_OK, _FORWARDED), "RCPT", await self._ask("RCPT", recipient), mail)
-        self._expect((_GO_AHEAD,), "DATA", await self._ask("DATA"), mail)
+        await self._reset()
+        await self._offer(mail)
         reply = await self._hand_over(mail.data)
-        self._expect((_OK,), DOT, reply, mail)
-        self._in_step = not self._has_unread_reply
+        if reply.code != _OK:
+            raise await self._refused(DOT, reply, mail)
+        self._in_step = self._wire.quiet
         return said(reply, mail)
 
     def leave(self) -> None:
         """Say goodbye and close, without waiting for the answer."""
         if self.fit:
-            self._protocol.write(b"QUIT\r\n")
-        self._client.close()
+            self._wire.write(b"QUIT\r\n")
+        self._wire.close()
 
     def cut(self) -> None:
         """Close at once and drop whatever is still to be written."""
-        _cut(self._client)
+        self._wire.cut()
 
-    async def _begin(self, mail: Mail) -> None:
-        """Open the mail; a conversation that ends on the way here costs nothing."""
-        try:
-            if self._needs_reset and (await self._ask("RSET")).code != _OK:
-                raise NotStarted(f"{self._server} does not take up another mail")
-            self._needs_reset = False
-            options = [b"SIZE=%d" % len(mail.data)] if self._client.supports_extension("size") else []
-            reply = await self._ask("MAIL", b"FROM:<%s>" % mail.sender.encode("ascii"), *options)
-        except TemporaryFailure as failure:
-            raise NotStarted(failure.reason) from None
-        if reply.code == SHUTTING_DOWN:
-            raise TurnedAway(f"{self._server} answered MAIL with {said(reply, mail)}")
-        self._expect((_OK,), "MAIL", reply, mail)
+    def _refuse_oversize(self, size: int) -> None:
+        if size > self._most_bytes:
+            raise PermanentFailure(
+                f"the mail has {size} bytes, {self._server} takes at most {self._most_bytes}"
+            )
 
-    async def _ask(self, verb: Verb, *arguments: bytes) -> SMTPResponse:
-        """Send one command and return its reply; raises TemporaryFailure when none can be had."""
+    async def _reset(self) -> None:
+        """Have the server forget the mail that it refused."""
+        if not self._needs_reset:
+            return
+        reply = await self._ask("RSET", b"RSET\r\n")
+        if reply.code != _OK:
+            raise NotStarted(f"{self._server} does not take up another mail")
+        self._needs_reset = False
+
+    async def _offer(self, mail: Mail) -> None:
+        """Name sender and recipient and have the server ask for the mail.
+
+        A server that allows it gets all three lines at once, which spares two round trips a mail.
+        """
+        size = b" SIZE=%d" % len(mail.data) if self._asks_size else b""
+        lines = [
+            b"MAIL FROM:<%s>%s\r\n" % (mail.sender.encode("ascii"), size),
+            b"RCPT TO:<%s>\r\n" % mail.recipient.encode("ascii"),
+            b"DATA\r\n",
+        ]
+        if self._pipelining:
+            lines = [b"".join(lines), b"", b""]
+        for line, (verb, wanted) in zip(lines, _ENVELOPE.items(), strict=True):
+            reply = await self._ask(verb, line)
+            if reply.code not in wanted:
+                raise await self._refused(verb, reply, mail)
+
+    async def _ask(self, verb: Verb, line: bytes) -> SMTPResponse:
+        """Send a command, unless it has left with the one before, and return its reply.
+
+        Raises TemporaryFailure when none can be had.
+        """
+        failure = NotStarted if verb in ("RSET", "MAIL") else TemporaryFailure
         try:
-            async with asyncio.timeout(self._limits.reply):
-                reply = await self._client.execute_command(verb.encode(), *arguments)
-        except (TimeoutError, SMTPServerDisconnected, SMTPResponseException) as error:
-            raise TemporaryFailure(f"{self._server} {silence(error, self._limits.reply)} {verb}") from None
-        if self._has_unread_reply:
-            raise TemporaryFailure(f"{self._server} said more than it was asked for at {verb}")
+            if line:
+                self._wire.write(line)
+            reply = await self._wire.reply(self._limits.reply)
+        except (TimeoutError, HungUp, NotSmtp) as error:
+            raise failure(f"{self._server} {silence(error, self._limits.reply)} {verb}") from None
+        more_to_come = self._pipelining and verb in ("MAIL", "RCPT")
+        if self._wire.has_unread and not more_to_come:
+            raise failure(f"{self._server} said more than it was asked for at {verb}")
         return self._noted(reply)
 
     async def _hand_over(self, data: bytes) -> SMTPResponse:
         """Write the mail and its dot and return the reply to the dot."""
-        wire = data.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        text = data.replace(b"\r\n.", b"\r\n..") + b".\r\n"
         try:
-            if len(wire) > _ONE_WRITE:
-                await self._write_long(wire[:-3])
-                wire = wire[-3:]
-            self._protocol.write(wire)
-        except (SMTPServerDisconnected, TimeoutError):
+            if len(text) > _ONE_WRITE:
+                # A dot in our own buffer may leave at any time: it is written when all before it has left.
+                await self._wire.write_through(text[:-3], self._limits.data)
+                text = text[-3:]
+            self._wire.write(text)
+        except (HungUp, TimeoutError):
             raise TemporaryFailure(f"{self._server} did not read the mail to its end") from None
         try:
-            async with asyncio.timeout(self._limits.dot):
-                return self._noted(await self._protocol.read_response())
-        except (TimeoutError, SMTPServerDisconnected, SMTPResponseException) as error:
+            return self._noted(await self._wire.reply(self._limits.dot))
+        except (TimeoutError, HungUp, NotSmtp) as error:
             raise OutcomeUnknown(f"{self._server} {silence(error, self._limits.dot)} {DOT}") from None
 
     def _noted(self, reply: SMTPResponse) -> SMTPResponse:
         self.turned_away = reply.code == SHUTTING_DOWN
         return reply
 
-    async def _write_long(self, data: bytes) -> None:
-        """Return when the kernel has taken all of `data`: a dot in our own buffer may leave at any time."""
-        self._protocol.write(data)
-        transport = cast("asyncio.WriteTransport", self._client.transport)
-        async with asyncio.timeout(self._limits.data):
-            while transport.get_write_buffer_size():
-                await asyncio.sleep(_LOOK_AGAIN)
-                if transport.is_closing():
-                    raise SMTPServerDisconnected("closed while reading the mail")
+    async def _refused(self, step: Step, reply: SMTPResponse, mail: Mail) -> Exception:
+        """Return what a reply other than the wanted one means.
 
-    def _refuse_oversize(self, size: int) -> None:
-        limit = self._client.esmtp_extensions.get("size", "").strip()
-        if limit.isdecimal() and 0 < int(limit) < size:
-            raise PermanentFailure(f"the mail has {size} bytes, {self._server} takes at most {limit}")
-
-    def _expect(self, wanted: tuple[int, ...], step: Step, reply: SMTPResponse, mail: Mail) -> None:
-        """Raise what the reply means, unless it is one of those wanted."""
-        if reply.code in wanted:
-            return
-        if is_refusal(reply.code) and not self._has_unread_reply:
-            self._in_step = self._needs_reset = True
-        raise refusal(step, reply.code, f"{self._server} answered {step} with {said(reply, mail)}")
-
-    @property
-    def _protocol(self) -> SMTPProtocol:
-        if self._client.protocol is None:
-            raise SMTPServerDisconnected("Server not connected")
-        return self._client.protocol
-
-    @property
-    def _has_unread_reply(self) -> bool:
-        """Whether more was sent than the reply just read: it would pass for the reply to the next command.
-
-        aiosmtplib has no public name for it; should this one go, only the check is lost.
+        After a proper no the conversation goes on, once the commands that had left with the refused one are
+        refused too. A server that wants the mail all the same would take the next command for its text.
         """
-        return bool(getattr(self._client.protocol, "_buffer", b""))
+        error = refusal(step, reply.code, f"{self._server} answered {step} with {said(reply, mail)}")
+        if is_refusal(reply.code) and await self._refuses_what_follows(step) and self._wire.quiet:
+            self._in_step = self._needs_reset = True
+        return error
+
+    async def _refuses_what_follows(self, step: Step) -> bool:
+        if step == DOT or not self._pipelining:
+            return True
+        verbs = list(_ENVELOPE)
+        try:
+            replies = [await self._ask(verb, b"") for verb in verbs[verbs.index(step) + 1 :]]
+        except TemporaryFailure:
+            return False
+        return all(is_refusal(reply.code) for reply in replies)
 
 
 async def _introduce(client: SMTP, server: Server) -> None:

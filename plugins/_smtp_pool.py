@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from feedback_app import ChannelDown
 from feedback_app.concurrency import AsyncOnce, Wakeup
-from feedback_app.plugins._smtp_conversation import Conversation, Limits, NotStarted, Server, TurnedAway
+from feedback_app.plugins._smtp_conversation import Conversation, Limits, Server
+from feedback_app.plugins._smtp_replies import NotStarted, TurnedAway
 from feedback_app.plugins._smtp_window import Window
 from feedback_app.plugins._tls import strict_context
 

@@ -6,14 +6,11 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Literal
 
-from aiosmtplib.errors import (
-    SMTPException,
-    SMTPResponseException,
-    SMTPServerDisconnected,
-)
+from aiosmtplib.errors import SMTPException, SMTPResponseException
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from feedback_app.plugins._redaction import presentable
+from feedback_app.plugins._smtp_wire import HungUp
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTPResponse
@@ -35,6 +32,14 @@ _PERMANENT = range(500, 600)
 GREYLIST_WAIT = 300.0  # seconds; greylisting servers refuse again before (RFC 6647, 5)
 
 
+class NotStarted(TemporaryFailure):
+    """The conversation ended before the server took up the mail."""
+
+
+class TurnedAway(ChannelDown):
+    """The server answered 421 before it took up the mail: too many connections, or it is shutting down."""
+
+
 def is_refusal(code: int) -> bool:
     """Say whether the reply is a proper no, after which both sides know where they stand."""
     return (code in _TEMPORARY or code in _PERMANENT) and code != SHUTTING_DOWN
@@ -44,6 +49,8 @@ def refusal(
     step: Step, code: int, said: str
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
     """Return the error that a reply other than the wanted one means at this step."""
+    if step == "MAIL" and code == SHUTTING_DOWN:
+        return TurnedAway(said)
     if code in _LOGIN_CODES:
         return ChannelDown(said)
     if code in _TEMPORARY:
@@ -61,11 +68,11 @@ def said(reply: SMTPResponse, mail: Mail) -> str:
     return f"{reply.code} {presentable(reply.message, (mail.recipient, mailbox))}"
 
 
-def silence(error: TimeoutError | SMTPException, limit: float) -> str:
+def silence(error: Exception, limit: float) -> str:
     """Say what came in the place of a reply that was waited for for `limit` seconds; the step follows."""
     if isinstance(error, TimeoutError):
         return f"did not answer within {limit:.0f} s at"
-    if isinstance(error, SMTPServerDisconnected):
+    if isinstance(error, HungUp):
         return "closed the connection at"
     return "answered with something that is not SMTP at"
 

@@ -22,6 +22,8 @@ Script: TypeAlias = Mapping[str, Reply | list[Reply]]
 
 _LAST_WORDS = (b"221", b"421")
 _TOO_MANY = "421 4.7.0 too many connections"
+_OUT_OF_ORDER = "503 not now"
+_GOES_BEFORE = {"RCPT": "MAIL", "DATA": "RCPT"}
 
 GOOD_REPLIES: Mapping[str, Reply] = {
     "CONNECT": "220 test ESMTP",
@@ -36,6 +38,7 @@ GOOD_REPLIES: Mapping[str, Reply] = {
     "RSET": "250 forgotten",
     "QUIT": "221 bye",
 }
+PIPELINING = b"250-test\r\n250-SIZE 1000000\r\n250-PIPELINING\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n"
 
 
 class ScriptedSmtpServer:
@@ -48,13 +51,19 @@ class ScriptedSmtpServer:
 
     `seen` are the steps that were reached, `lines` the command lines by step, `mails` the data as it came, doubled
     dots and all, and `taken` the names (the left parts of the Message-IDs) of the mails the server took for good.
-    More than `room` connections at once are turned away; `most_open` is how many there were.
+    More than `room` connections at once are turned away; `most_open` is how many there were. Commands that come out of
+    order are answered with 503.
     """
 
     host = LOOPBACK
 
     def __init__(
-        self, script: Script | None = None, tls: ssl.SSLContext | None = None, room: int = 1000
+        self,
+        script: Script | None = None,
+        tls: ssl.SSLContext | None = None,
+        room: int = 1000,
+        *,
+        pipelining: bool = False,
     ) -> None:
         self.seen: list[str] = []
         self.lines: defaultdict[str, list[str]] = defaultdict(list)
@@ -67,6 +76,7 @@ class ScriptedSmtpServer:
         self._script = {
             step: list(reply) if isinstance(reply, list) else reply for step, reply in (script or {}).items()
         }
+        self._good = {**GOOD_REPLIES, **({"EHLO": PIPELINING} if pipelining else {})}
         self._tls = tls
         self._over = asyncio.Event()
         self._reached: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -75,6 +85,9 @@ class ScriptedSmtpServer:
     async def __aenter__(self) -> Self:
         listener = socket.create_server((LOOPBACK, 0))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # a reader that stops is noticed soon
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # no waiting between replies to one write
         self.port = listener.getsockname()[1]
         self._server = await asyncio.start_server(self._serve, sock=listener, limit=4096)
         return self
@@ -131,22 +144,32 @@ class ScriptedSmtpServer:
 
     async def _talk(self, reader: StreamReader, writer: StreamWriter) -> None:
         said = await self._play("CONNECT", writer)
+        agreed: set[str] = set()  # of MAIL and RCPT, what was accepted for the mail under way
         while not said.startswith(_LAST_WORDS):
             line = await reader.readuntil(b"\r\n")
             step = line.split()[0].decode().upper()
             self.lines[step].append(line.decode().rstrip())
-            said = await self._play(step, writer)
+            said = await self._play(step, writer, self._good_reply(step, agreed))
+            if step in ("MAIL", "RCPT") and said.startswith(b"25"):
+                agreed.add(step)
             if step == "STARTTLS" and said.startswith(b"220"):
                 assert self._tls is not None
                 await self._play("HANDSHAKE", writer)
                 await writer.start_tls(self._tls)
             if step == "DATA" and said.startswith(b"354"):
                 said = await self._take(await self._read_mail(reader, writer), writer)
+            if step in ("DATA", "RSET") and said.startswith(b"25"):
+                agreed.clear()
+
+    def _good_reply(self, step: str, agreed: set[str]) -> Reply:
+        if step in agreed or _GOES_BEFORE.get(step, step) not in {step, *agreed}:
+            return _OUT_OF_ORDER
+        return self._good.get(step, "502 what")
 
     async def _read_mail(self, reader: StreamReader, writer: StreamWriter) -> bytes:
         if "BODY" in self._script:
             await reader.read(1000)
-            await self._play("BODY", writer)
+            await self._play("BODY", writer, b"")
         data = b""
         while not data.endswith(b"\r\n.\r\n"):
             data += await reader.readuntil(b"\r\n")
@@ -163,9 +186,9 @@ class ScriptedSmtpServer:
             self.taken.append(name)
         return await play(reply, writer, self._over)
 
-    async def _play(self, step: str, writer: StreamWriter) -> bytes:
+    async def _play(self, step: str, writer: StreamWriter, good: Reply | None = None) -> bytes:
         """Do what the script says at this step and return what was said; raises EOFError to end the talk."""
-        reply = self._next_reply(step, GOOD_REPLIES.get(step, "502 what"))
+        reply = self._next_reply(step, self._good[step] if good is None else good)
         return await play(reply, writer, self._over)
 
     def _next_reply(self, step: str, good: Reply) -> Reply:

@@ -29,6 +29,7 @@ KEPT, NEW = 1, 2  # connections that two mails took: one for both, or one each
 
 GARBAGE = b"HTTP/1.1 400 Bad Request\r\n"
 MEGABYTE = b"x" * 1_000_000 + b"\r\n"  # one line
+TWO_UNASKED = b"250 unasked\r\n250 again\r\n"
 ENDLESS = b"250-x\r\n" * 20_000  # one reply, never finished
 
 
@@ -177,7 +178,7 @@ CASES: list[tuple[str, str, Reply, type, int]] = [
     ("C12", "IDLE", Act.RESET, SENT, NEW),
     ("C14", "IDLE", GARBAGE, SENT, NEW),
     ("C14", "IDLE", MEGABYTE, SENT, NEW),
-    ("C14", "IDLE", b"250 unasked\r\n250 again\r\n", SENT, NEW),
+    ("C14", "IDLE", TWO_UNASKED, SENT, NEW),
     ("C14", "IDLE", "250 unasked", LATER, NEW),  # taken for the reply to MAIL, which DATA's reply then shows
     # Nobody waits for the reply to QUIT.
     ("C7", "QUIT", "451 later", SENT, NEW),
@@ -188,11 +189,28 @@ CASES: list[tuple[str, str, Reply, type, int]] = [
 ]
 
 
+# What happens before the mails does not depend on it. Two replies that nobody asked for are noticed only when the mail
+# is under way.
+PIPELINED = [
+    (fault, step, reply, LATER if reply == TWO_UNASKED else wanted, connections)
+    for fault, step, reply, wanted, connections in CASES
+    if step in ("MAIL", "RCPT", "DATA", "DOT", "RSET", "IDLE", "QUIT")
+]
+
+
 @pytest.mark.parametrize(
-    ("step", "reply", "wanted", "connections"),
+    ("step", "reply", "wanted", "connections", "pipelining"),
     [
-        pytest.param(step, reply, wanted, connections, id=f"{fault}-{step}-{label(reply)}-{wanted.__name__}")
-        for fault, step, reply, wanted, connections in CASES
+        pytest.param(
+            step,
+            reply,
+            wanted,
+            connections,
+            pipelining,
+            id=f"{fault}-{step}-{label(reply)}-{wanted.__name__}" + pipelining * "-pipelined",
+        )
+        for cases, pipelining in ((CASES, False), (PIPELINED, True))
+        for fault, step, reply, wanted, connections in cases
     ],
 )
 async def test_every_misbehaviour_means_what_its_step_says(
@@ -200,6 +218,8 @@ async def test_every_misbehaviour_means_what_its_step_says(
     reply: Reply,
     wanted: type,
     connections: int,
+    *,
+    pipelining: bool,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -207,7 +227,7 @@ async def test_every_misbehaviour_means_what_its_step_says(
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS_DATA / "good.pem"))
     caplog.set_level(logging.DEBUG)
     async with (
-        ScriptedSmtpServer(script(step, reply), tls=server_tls()) as server,
+        ScriptedSmtpServer(script(step, reply), tls=server_tls(), pipelining=pipelining) as server,
         opened(talker(server, step, reply)) as one,
     ):
         await set_the_scene(one, server, step, reply)
