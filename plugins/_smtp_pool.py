@@ -67,13 +67,8 @@ class SmtpPool:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[float]:
         """Wait until there is room for a connection; gives the time when the turn began."""
-        try:
-            async with asyncio.timeout(self._limits.turn):
-                while self._busy >= self._window.size(self._clock()):
-                    await self._freed.wait()
-        except TimeoutError:
-            busy = f"all connections to {self._server} were busy for {self._limits.turn:.0f} s"
-            raise ChannelDown(busy) from None
+        if self._is_full():
+            await self._until_room()
         self._busy += 1
         try:
             yield self._clock()
@@ -81,6 +76,18 @@ class SmtpPool:
             self._busy -= 1
             self._trim()
             self._freed.set()
+
+    def _is_full(self) -> bool:
+        return self._busy >= self._window.size(self._clock())
+
+    async def _until_room(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.turn):
+                while self._is_full():
+                    await self._freed.wait()
+        except TimeoutError:
+            busy = f"all connections to {self._server} were busy for {self._limits.turn:.0f} s"
+            raise ChannelDown(busy) from None
 
     async def _send(self, mail: Mail, begun: float) -> str:
         """Send on a conversation that is open, or else on a new one.
