@@ -66,7 +66,8 @@ class Result:
     rounds: int
     sides: dict[str, list[Measured]] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)  # ours to that side's, median of the rounds
-    left_out: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)  # what is missing here, and how to get it
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def measure(benchmark: Benchmark, *, count: int, rounds: int, only: frozenset[str]) -> Result:
@@ -94,7 +95,7 @@ def _take_turns(
             try:
                 measured = _run(benchmark, side, folder / side.name, count)
             except subprocess.CalledProcessError as error:
-                result.left_out[side.name] = f"failed: {_last_line(error)}"
+                result.failed[side.name] = _last_line(error)
                 sides.remove(side)
                 result.sides.pop(side.name, None)
                 continue
@@ -167,6 +168,8 @@ def show(benchmark: Benchmark, result: Result) -> None:
             print(" " * 30 + ", ".join(f"{key} {_figure(value)}" for key, value in extras.items()))
     for name, why in result.left_out.items():
         print(f"  {name:<28}left out: {why}")
+    for name, why in result.failed.items():
+        print(f"  {name:<28}FAILED: {why}")
 
 
 _COMMON = ("value", "cpu_seconds", "peak_mb")

@@ -8,6 +8,7 @@ import sys
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,6 +17,7 @@ from benchmarks.catalogue import BENCHMARKS
 from benchmarks.harness import Measured
 from benchmarks.mails import SENDER, messages, without_postfix
 from benchmarks.peers.job import totals
+from benchmarks.where import Bar, by_stage, drawn
 from benchmarks.workload import ratings
 from feedback_app.plugins._mail_builder import MailBuilder
 from feedback_app.plugins._mail_headers import parse_mailbox
@@ -166,3 +168,28 @@ def test_peers_do_each_job_once(tmp_path: Path, side: str) -> None:
     workers = [int(path.stem) for path in tmp_path.glob("*.tally")]
     assert workers
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+def test_where_gives_each_look_to_the_innermost_stage() -> None:
+    """A commit inside the settling is the commit's; the start counts nowhere; what fits nothing is named so."""
+    looks = [
+        "<module> (bench.py:1);_run_batch (feedback_app/store/writer.py:9);settle (feedback_app/store/outbox.py:3) 5",
+        "_run_batch (feedback_app/store/writer.py:9);do_commit (sqlalchemy/engine/default.py:2) 3",
+        "<module> (bench.py:1);load_settings (feedback_app/settings/load.py:1) 70",
+        "bootstrap (threading.py:1) 2",
+    ]
+    assert by_stage(looks) == {"commits": 3, "results recorded": 5, "other": 2}
+
+
+def test_where_draws_every_stage_of_every_bar() -> None:
+    """As SVG that a parser takes, however odd a name is."""
+    drawing = ElementTree.fromstring(
+        drawn([Bar("one & only", {"a<b": 30.0, "rest": 10.0}), Bar("two", {"rest": 1.0})])
+    )
+    texts = [element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"one & only: 40 µs", "two: 1 µs", "a<b", "rest"} <= set(texts)
+    boxes = drawing.findall("{http://www.w3.org/2000/svg}rect")[1:4]  # the first is the ground
+    widths = [float(box.attrib["width"]) for box in boxes]
+    assert widths == [570, 190, 760]
+
+
