@@ -191,5 +191,3 @@ def test_where_draws_every_stage_of_every_bar() -> None:
     boxes = drawing.findall("{http://www.w3.org/2000/svg}rect")[1:4]  # the first is the ground
     widths = [float(box.attrib["width"]) for box in boxes]
     assert widths == [570, 190, 760]
-
-

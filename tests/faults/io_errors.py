@@ -58,12 +58,12 @@ async def _case(seed: int, figures: Figures) -> None:
         one.make_ledger()
         await one.fill(chance.randint(20, 60), seed)
         code, said = await one.run("run", "--drain", prefix=_strace(one, fault, chance))
-        failed = [line for line in _trace(one).read_text().splitlines() if "INJECTED" in line]
+        fatal = _fatal(_trace(one).read_text().splitlines())
         (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
         verdict = await one.settle_and_judge()
     wrong = [*_wrong_with(code, said), *one.leaks]
-    if code == 0 and any(_must_stop(line) for line in failed):
-        wrong.append(f"went on after {failed[0]}")
+    if code == 0 and fatal:
+        wrong.append(f"went on after {fatal[0]}")
     figures.add(verdict, f"seed {seed}, {fault.error} of {fault.call}", in_flight=in_flight, more=wrong)
     figures.stopped += code == _STOPPED
     figures.healed += code == 0 and "no space left" in said
@@ -85,7 +85,7 @@ def _strace(one: Scene, fault: Fault, chance: random.Random) -> list[str]:
         str(_trace(one)),
         *files,
         "-e",
-        f"trace={fault.call}",
+        f"trace={','.join({fault.call, 'pwrite64', 'fdatasync'})}",
         "-e",
         inject,
     ]
@@ -95,13 +95,23 @@ def _trace(one: Scene) -> Path:
     return one.folder / "trace"
 
 
-def _must_stop(call: str) -> bool:
-    """Say whether a failed call leaves no way but to stop.
+def _fatal(calls: list[str]) -> list[str]:
+    """Return the failed calls that leave no way but to stop.
 
-    When the ledger is closed its log is read and folded back, and SQLite rightly passes over errors of that.
+    When the ledger is closed its log is read, synced once more and folded back, and SQLite rightly passes over errors
+    of that: what is in the log was synced at its commit.
     """
-    reads = "pread64(" in call
-    return "EIO" in call and ("feedback.db>" in call if reads else "feedback.db-wal>" in call)
+    fatal = []
+    unsynced = False  # something was written to the log since it was synced last
+    for call in calls:
+        of_log = "feedback.db-wal>" in call
+        if "pwrite64(" in call and of_log:
+            unsynced = True
+        if "EIO" in call:
+            fatal += [call] * (not of_log if "pread64(" in call else of_log and unsynced)
+        elif "fdatasync(" in call and of_log:
+            unsynced = False
+    return fatal
 
 
 def _wrong_with(code: int, said: str) -> list[str]:
