@@ -47,6 +47,13 @@ _STAGES = (
         ("(feedback_app/concurrency/", "_run_once (asyncio", "(feedback_app/store/writer"),
     ),
 )
+# Innermost frames of threads that wait, which py-spy does not see on every system.
+_WAITING = (
+    "wait (threading",
+    "select (selectors",
+    "_worker (concurrent/futures",
+    "_connection_worker_thread (aiosqlite",
+)
 _COLOURS = (
     "#4e79a7", "#76b7b2", "#59a14f", "#8cd17d", "#b6992d", "#f28e2b", "#ffbe7d", "#e15759", "#ff9d9a", "#b07aa1",
     "#9c755f", "#bab0ac",
@@ -110,7 +117,9 @@ def by_stage(looks: Iterable[str]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for line in looks:
         stack, _, number = line.rpartition(" ")
-        found[_stage(stack.split(";"))] += int(number)
+        frames = stack.split(";")
+        if stack and not any(sign in frames[-1] for sign in _WAITING):
+            found[_stage(frames)] += int(number)
     order = [stage for stage, _ in _STAGES] + [_OTHER]
     return {stage: found[stage] for stage in order if found[stage] and stage != _START}
 

@@ -64,6 +64,7 @@ class MailBuilder:
     def __init__(self, sender: Mailbox) -> None:
         self._from = f"From: {mailbox_value(sender.name, sender.address)}\r\n".encode("ascii")
         self._sender = sender
+        self._date = (0, "")  # a second and its name; many mails are built in one
 
     def build(self, message: Message, now: float) -> Mail:
         """Return the mail, dated `now` (seconds since 1970).
@@ -82,7 +83,7 @@ class MailBuilder:
         variable = (
             f"To: {mailbox_value(message.customer_name or '', recipient)}\r\n"
             f"Subject: {subject_value(message.subject)}\r\n"
-            f"Date: {format_datetime(datetime.fromtimestamp(now, UTC))}\r\n"
+            f"Date: {self._dated(int(now))}\r\n"
             f"Message-ID: <{_id_left(message.id)}@{self._sender.domain}>\r\n"
         ).encode("ascii")
         head = self._from + variable + _FIXED
@@ -96,6 +97,11 @@ class MailBuilder:
             mail = head + b"\r\n" + text.body
             check(head, _TEXT_ONLY_NAMES, mail)
         return mail
+
+    def _dated(self, second: int) -> str:
+        if self._date[0] != second:
+            self._date = second, format_datetime(datetime.fromtimestamp(second, UTC))
+        return self._date[1]
 
 
 def _id_left(message_id: str) -> str:

@@ -39,7 +39,10 @@ class SmtpPool:
         self._window = Window(size, self._limits.growth)
         self._busy = 0  # mails whose turn it is
         self._freed = Wakeup()
-        self._idle: dict[Conversation, TimerHandle] = {}  # the one used last stands last
+        self._idle: dict[
+            Conversation, float
+        ] = {}  # since when, by the loop's clock; the one used last stands last
+        self._sweeper: TimerHandle | None = None  # ends what has been idle for too long; one for all
         self._ways_in = AsyncOnce(_prepare)
 
     async def open(self) -> None:
@@ -47,6 +50,8 @@ class SmtpPool:
 
     async def close(self) -> None:
         """Say goodbye in every idle conversation."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for conversation in list(self._idle):
             self._retire(conversation)
         await asyncio.sleep(0)  # lets the transports close before the loop does
@@ -96,7 +101,7 @@ class SmtpPool:
         """
         if self._idle:
             with suppress(NotStarted, TurnedAway):
-                return await self._send_on(self._take(), mail, begun)
+                return await self._send_on(self._idle.popitem()[0], mail, begun)
         context, own_name = await self._ways_in.get()
         try:
             fresh = await Conversation.open(self._server, self._limits, context, own_name)
@@ -116,11 +121,6 @@ class SmtpPool:
     def _shrink(self, begun: float) -> None:
         self._window.cut(used=self._busy, begun=begun, now=self._clock())
 
-    def _take(self) -> Conversation:
-        conversation, timer = self._idle.popitem()
-        timer.cancel()
-        return conversation
-
     def _put_back(self, conversation: Conversation) -> None:
         if not conversation.fit:
             conversation.cut()
@@ -128,7 +128,19 @@ class SmtpPool:
             conversation.leave()
         else:
             loop = asyncio.get_running_loop()
-            self._idle[conversation] = loop.call_later(self._limits.idle, self._retire, conversation)
+            self._idle[conversation] = loop.time()
+            if self._sweeper is None:
+                self._sweeper = loop.call_later(self._limits.idle, self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what has been idle for its time and come back for the next."""
+        self._sweeper = None
+        while self._idle:
+            conversation, since = next(iter(self._idle.items()))
+            if loop.time() < since + self._limits.idle:
+                self._sweeper = loop.call_at(since + self._limits.idle, self._sweep, loop)
+                return
+            self._retire(conversation)
 
     def _trim(self) -> None:
         """End what is idle beyond the window: it takes the place of one that could work."""
@@ -136,7 +148,7 @@ class SmtpPool:
             self._retire(next(iter(self._idle)))
 
     def _retire(self, conversation: Conversation) -> None:
-        self._idle.pop(conversation).cancel()
+        del self._idle[conversation]
         conversation.leave()
 
 

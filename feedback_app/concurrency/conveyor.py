@@ -34,9 +34,12 @@ class Conveyor(Generic[Job, Done]):
     coroutines. `commit(results)` makes the results of many jobs true together, in the order in which they ended.
     At most `max_in_flight` jobs are claimed and not yet committed. An exception of `claim` or `commit` ends `run`;
     one of `handle` is the job's own result.
+
+    While other jobs are under way, results wait up to `linger` seconds for more of them, so that slow jobs that end
+    one by one share a commit as well.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - three parts and their measures
         self,
         name: str,
         *,
@@ -45,11 +48,13 @@ class Conveyor(Generic[Job, Done]):
         commit: Callable[[Sequence[JobResult[Job, Done]]], Awaitable[None]],
         n_workers: int,
         max_in_flight: int,
+        linger: float = 0.0,
     ) -> None:
         self.name = name
         self._claim = claim
         self._commit = commit
         self._max_in_flight = max_in_flight
+        self._linger = linger
         self._in_flight = 0
         self._ended: list[JobResult[Job, Done]] = []
         self._stopping = False
@@ -59,6 +64,8 @@ class Conveyor(Generic[Job, Done]):
         self._idle = asyncio.Event()
         self._to_claim = Wakeup()
         self._to_commit = Wakeup()
+        self._enough = 0  # results that end the lingering
+        self._has_enough = Wakeup()
         self._pool = WorkerPool(
             handle, n_workers, queue_size=max_in_flight, on_result=self._one_ended, name=name
         )
@@ -124,13 +131,24 @@ class Conveyor(Generic[Job, Done]):
     def _one_ended(self, result: JobResult[Job, Done]) -> None:
         self._ended.append(result)
         self._to_commit.set()
+        if len(self._ended) == self._enough:
+            self._has_enough.set()
 
     async def _complete(self) -> None:
         while not (self._worked_off and not self._ended):
             await self._to_commit.wait()
             if not self._ended:
                 continue
+            if self._linger:
+                await self._gather()
             ended, self._ended = self._ended, []
             await self._commit(ended)
             self._in_flight -= len(ended)
             self._to_claim.set()
+
+    async def _gather(self) -> None:
+        """Wait a moment for what is under way, but never for all that may be: the workers must not run dry."""
+        self._enough = min(self._in_flight, self._max_in_flight // 2)
+        if len(self._ended) < self._enough:
+            await self._has_enough.wait(self._linger)
+        self._enough = 0

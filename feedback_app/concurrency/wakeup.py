@@ -30,9 +30,13 @@ class Wakeup:
                 return  # the callback that is under way serves this one too
             self._set = True
             loop = self._waiters[0].get_loop() if self._waiters else None
-        if loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has just been closed: nobody waits any more
-                loop.call_soon_threadsafe(self._release)
+        if loop is None:
+            return
+        if asyncio._get_running_loop() is loop:  # noqa: SLF001 - documented; None off the loop's thread
+            loop.call_soon(self._release)  # without the two system calls that wake a sleeping loop
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has just been closed: nobody waits any more
+            loop.call_soon_threadsafe(self._release)
 
     async def wait(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - a bool is the answer here
         """Sleep until `set`, at most `timeout` seconds; True when woken, False when the time was up."""

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 _LEASE = 30_000  # milliseconds
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 _IN_FLIGHT_PER_WORKER = 8
+_LINGER = (
+    0.005  # seconds that what was sent may wait for company before it is recorded: a fraction of a sending
+)
 _LONGEST_PAUSE = 300.0  # seconds between probes of a channel, so that one that works again is soon used
 
 
@@ -91,6 +94,7 @@ class Dispatcher:
             commit=self._settle,
             n_workers=policy.workers,
             max_in_flight=in_flight,
+            linger=_LINGER,
         )
 
     async def _claim(self, room: int) -> Claim[ClaimedMessage]:

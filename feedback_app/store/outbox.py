@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from feedback_app.model import Message, Milliseconds
@@ -52,7 +53,8 @@ class Lease(NamedTuple):
 _CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?
  WHERE id IN (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
                {filter} ORDER BY next_attempt_at LIMIT ?)
-RETURNING *"""
+RETURNING next_attempt_at, id, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
+          customer_name, subject, html, locale, attempts"""
 
 
 def claim(
@@ -70,43 +72,47 @@ def claim(
     rows = connection.exec_driver_sql(
         _CLAIM.format(filter=only), (lease.owner, lease.until, channel, now, *wanted, limit)
     ).all()
-    out = _opted_out(connection, [row.customer_id for row in rows if row.customer_id is not None])
-    refused = [row.id for row in rows if row.customer_id in out]
-    if refused:
-        connection.exec_driver_sql(
-            "UPDATE message SET state = 'suppressed', error = 'the customer opted out', settled_at = ?,"
-            " lease_owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?))",
-            (now, json.dumps(refused)),
-        )
-    kept = [row for row in rows if row.customer_id not in out]
-    kept.sort(key=lambda row: (row.next_attempt_at, row.id))  # RETURNING promises no order
-    return [ClaimedMessage(number=row.id, message=_message(row), created_at=row.created_at) for row in kept]
+    claimed = [_claimed(row) for row in sorted(rows, key=itemgetter(0, 1))]  # RETURNING promises no order
+    out = _opted_out(connection, {one.message.customer_id for one in claimed})
+    if not out:
+        return claimed
+    refused = [one.number for one in claimed if one.message.customer_id in out]
+    connection.exec_driver_sql(
+        "UPDATE message SET state = 'suppressed', error = 'the customer opted out', settled_at = ?,"
+        " lease_owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?))",
+        (now, json.dumps(refused)),
+    )
+    return [one for one in claimed if one.message.customer_id not in out]
 
 
-def _opted_out(connection: Connection, ids: Sequence[str]) -> set[str]:
+def _opted_out(connection: Connection, ids: Collection[str | None]) -> set[str | None]:
     # A query of its own: inside RETURNING, SQLite 3.40 reads the whole table for every row.
     found = connection.exec_driver_sql(
         "SELECT id FROM customer WHERE id IN (SELECT value FROM json_each(?)) AND opted_out_at IS NOT NULL",
-        (json.dumps(ids),),
+        (json.dumps(list(ids)),),
     )
     return set(found.scalars())
 
 
-def _message(row: Row[Any]) -> Message:
-    return Message(
-        id=row.message_id,
-        purpose=row.purpose,
-        channel=row.channel,
-        recipient=row.recipient,
-        text=row.text,
-        feedback_id=row.feedback_id,
-        customer_id=row.customer_id,
-        customer_name=row.customer_name,
-        subject=row.subject,
-        html=row.html,
-        locale=row.locale,
-        attempt=row.attempts + 1,
+def _claimed(row: Row[Any]) -> ClaimedMessage:
+    # Asked for by name, the values would take longer to find than SQLite takes to read them.
+    (_due, number, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
+     customer_name, subject, html, locale, attempts) = row  # fmt: skip
+    message = Message(
+        id=message_id,
+        purpose=purpose,
+        channel=channel,
+        recipient=recipient,
+        text=text,
+        feedback_id=feedback_id,
+        customer_id=customer_id,
+        customer_name=customer_name,
+        subject=subject,
+        html=html,
+        locale=locale,
+        attempt=attempts + 1,
     )
+    return ClaimedMessage(number=number, message=message, created_at=created_at)
 
 
 def mark_may_leave(connection: Connection, number: int, boot_id: str, now: Milliseconds) -> bool:

@@ -66,14 +66,14 @@ def _user() -> str:
 def is_full(ledger: Path) -> bool:
     """Say whether the ledger's file system surely has no room left for this user."""
     try:
-        return room(ledger) == 0
+        return room(beside(ledger, "").parent) == 0
     except OSError:
         return False
 
 
-def room(ledger: Path) -> int:
-    """Return how many bytes this user may still write to the ledger's file system. Raises OSError."""
-    facts = os.statvfs(beside(ledger, "").parent)
+def room(folder: Path) -> int:
+    """Return how many bytes this user may still write to the folder's file system. Raises OSError."""
+    facts = os.statvfs(folder)
     return facts.f_bavail * facts.f_frsize
 
 
@@ -101,10 +101,10 @@ def size(path: Path) -> int:
 Identity: TypeAlias = tuple[tuple[int, int], ...]
 
 
-def identity(ledger: Path) -> Identity | None:
+def identity(ledger: Path, wal: Path) -> Identity | None:
     """Return device and inode of the ledger and of its log, None when one is not there."""
     try:
-        files = (ledger.stat(), wal_of(ledger).stat())
+        files = (ledger.stat(), wal.stat())
     except OSError:
         return None
     return tuple((one.st_dev, one.st_ino) for one in files)

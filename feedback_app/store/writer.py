@@ -84,7 +84,7 @@ class GroupCommitWriter:
 
         Raises StorageFailed when they are gone already.
         """
-        self._files = place.identity(self._path)
+        self._files = place.identity(self._path, self._wal)
         if self._files is None:
             raise place.replaced(self._path)
 
@@ -98,7 +98,7 @@ class GroupCommitWriter:
         return self.failed
 
     def _is_another(self) -> bool:
-        return self._files is not None and place.identity(self._path) != self._files
+        return self._files is not None and place.identity(self._path, self._wal) != self._files
 
     def _open(self) -> None:
         with explained(self._path):
@@ -157,7 +157,7 @@ class GroupCommitWriter:
         """Fold the WAL back into the file when it has grown past `threshold` bytes and the ledger is ours."""
         ours_already = self._lock.held
         try:
-            threshold = min(threshold, place.room(self._path) // _ROOM_SHARE)
+            threshold = min(threshold, place.room(self._wal.parent) // _ROOM_SHARE)
             if self._wal.stat().st_size < threshold or not self._lock.try_acquire("command"):
                 return  # not yet, or a daemon runs: it will do it
         except OSError:

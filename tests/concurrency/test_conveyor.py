@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_app.concurrency import Claim, Conveyor, JobResult
+from tests.concurrency.virtual_time import run_virtual
 
 DEADLINE = 10.0
 
@@ -56,7 +57,9 @@ class Work:
         return [one for commit in self.commits for one in commit]
 
 
-def _conveyor(work: Work, *, n_workers: int = 3, max_in_flight: int = 8) -> Conveyor[int, int]:
+def _conveyor(
+    work: Work, *, n_workers: int = 3, max_in_flight: int = 8, linger: float = 0.0
+) -> Conveyor[int, int]:
     return Conveyor(
         "test",
         claim=work.claim,
@@ -64,6 +67,7 @@ def _conveyor(work: Work, *, n_workers: int = 3, max_in_flight: int = 8) -> Conv
         commit=work.commit,
         n_workers=n_workers,
         max_in_flight=max_in_flight,
+        linger=linger,
     )
 
 
@@ -77,14 +81,21 @@ async def _running(conveyor: Conveyor[int, int]) -> AsyncIterator[None]:
         await asyncio.wait_for(task, DEADLINE)
 
 
-@given(jobs=st.lists(st.integers(-3, 50), max_size=60), workers=st.integers(1, 5), room=st.integers(1, 20))
+@given(
+    jobs=st.lists(st.integers(-3, 50), max_size=60),
+    workers=st.integers(1, 5),
+    room=st.integers(1, 20),
+    linger=st.sampled_from((0.0, 0.001)),
+)
 @settings(max_examples=60, deadline=None)
-def test_every_job_is_committed_once_whatever_becomes_of_it(jobs: list[int], workers: int, room: int) -> None:
+def test_every_job_is_committed_once_whatever_becomes_of_it(
+    jobs: list[int], workers: int, room: int, linger: float
+) -> None:
     """Good and failing jobs in any mix, with any number of workers: each result exactly once, bounded in flight."""
 
     async def main() -> Work:
         work = Work(jobs)
-        conveyor = _conveyor(work, n_workers=workers, max_in_flight=room)
+        conveyor = _conveyor(work, n_workers=workers, max_in_flight=room, linger=linger)
         async with _running(conveyor):
             await asyncio.wait_for(conveyor.idle(), DEADLINE)
             assert conveyor.in_flight == 0
@@ -110,6 +121,62 @@ async def test_no_more_is_claimed_than_is_allowed_in_flight() -> None:
         work.gate.set()
         await asyncio.wait_for(conveyor.idle(), DEADLINE)
     assert len(work.results) == 100
+
+
+class TimedWork(Work):
+    """A job takes as many seconds as its number; `times` are those of the commits."""
+
+    def __init__(self, jobs: Sequence[int]) -> None:
+        super().__init__(jobs)
+        self.times: list[float] = []
+
+    async def handle(self, job: int) -> int:
+        """Take the time."""
+        await asyncio.sleep(job)
+        return job
+
+    async def commit(self, results: Sequence[JobResult[int, int]]) -> None:
+        """Take note of the time."""
+        self.times.append(asyncio.get_running_loop().time())
+        await super().commit(results)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "linger", "expected"),
+    [
+        ([1, 2, 3, 100], 0.0, [(1, [1]), (2, [2]), (3, [3]), (100, [100])]),
+        (
+            [1, 2, 3, 100],
+            5.0,
+            [(6, [1, 2, 3]), (100, [100])],
+        ),  # nothing else is under way: the last waits for nobody
+        ([1, 2, 3, 100, 100, 100, 100, 100], 50.0, [(51, [1, 2, 3]), (100, [100] * 5)]),
+        (
+            [1, 2, 3, 4, 100, 100, 100, 100],
+            50.0,
+            [(4, [1, 2, 3, 4]), (100, [100] * 4)],
+        ),  # half of what may be in flight
+    ],
+)
+def test_results_wait_a_moment_for_company(
+    jobs: list[int], linger: float, expected: list[tuple[int, list[int]]]
+) -> None:
+    """One commit for what ends within the time, sooner when enough or all has ended."""
+
+    async def main() -> TimedWork:
+        work = TimedWork(jobs)
+        conveyor = _conveyor(work, n_workers=8, max_in_flight=8, linger=linger)
+        running = asyncio.create_task(conveyor.run())
+        await conveyor.idle()
+        conveyor.stop()
+        await running
+        return work
+
+    work = run_virtual(main())
+    found = [
+        (when, [one.job for one in commit]) for when, commit in zip(work.times, work.commits, strict=True)
+    ]
+    assert found == expected
 
 
 async def test_it_sleeps_until_it_is_woken() -> None:

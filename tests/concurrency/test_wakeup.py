@@ -32,24 +32,46 @@ async def test_a_set_from_another_thread_wakes_the_waiter() -> None:
     assert await waiter is True
 
 
-async def test_many_sets_cost_the_loop_one_callback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand calls before the waiter runs go over to the loop as one."""
+@pytest.mark.parametrize(
+    ("from_a_thread", "wanted"),
+    [(True, "call_soon_threadsafe"), (False, "call_soon")],
+    ids=["thread", "loop"],
+)
+async def test_many_sets_cost_the_loop_one_callback(
+    monkeypatch: pytest.MonkeyPatch, *, from_a_thread: bool, wanted: str
+) -> None:
+    """A thousand calls before the waiter runs are one, and only from another thread must it wake a sleeping loop."""
     loop = asyncio.get_running_loop()
-    crossings: list[object] = []
-    real = loop.call_soon_threadsafe
-
-    def counting(callback: object, *args: object) -> asyncio.Handle:
-        crossings.append(callback)
-        return real(callback, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(loop, "call_soon_threadsafe", counting)
+    releases: list[str] = []
     wakeup = Wakeup()
+
+    def count(way: str) -> None:
+        real = getattr(loop, way)
+
+        def counting(callback: object, *args: object, **options: object) -> object:
+            if callback == wakeup._release:
+                releases.append(way)
+            return real(callback, *args, **options)
+
+        monkeypatch.setattr(loop, way, counting)
+
+    count("call_soon")
+    count("call_soon_threadsafe")
     waiter = asyncio.create_task(wakeup.wait(DEADLINE))
     await asyncio.sleep(0)
-    for _ in range(1000):
-        wakeup.set()
+
+    def set_often() -> None:
+        for _ in range(1000):
+            wakeup.set()
+
+    if from_a_thread:
+        setter = threading.Thread(target=set_often)
+        setter.start()
+        setter.join()
+    else:
+        set_often()
     assert await waiter is True
-    assert len(crossings) == 1
+    assert releases == [wanted]
 
 
 async def test_a_set_wakes_all_who_wait() -> None:

@@ -203,5 +203,6 @@ async def test_an_idle_conversation_is_ended() -> None:
         await one.send(message())
         await server.wait_until_left()
         assert server.seen[-1] == "QUIT"
-        await one.send(message(2))
-    assert len(server.mails) == 2
+        await asyncio.gather(one.send(message(2)), one.send(message(3)))
+        await server.wait_until_left()
+    assert len(server.mails) == server.seen.count("QUIT") == 3
