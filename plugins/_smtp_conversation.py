@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from aiosmtplib import SMTP
@@ -258,9 +259,9 @@ class Conversation:
     async def _refuses_what_follows(self, step: Step) -> bool:
         if step == DOT or not self._pipelining:
             return True
-        verbs = list(_ENVELOPE)
+        following = islice(dropwhile(lambda verb: verb != step, _ENVELOPE), 1, None)
         try:
-            replies = [await self._ask(verb, b"") for verb in verbs[verbs.index(step) + 1 :]]
+            replies = [await self._ask(verb, b"") for verb in following]
         except TemporaryFailure:
             return False
         return all(is_refusal(reply.code) for reply in replies)

@@ -13,7 +13,7 @@ from feedback_app.store.bulk import insert_rows
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 AttemptOutcome: TypeAlias = Literal["sent", "temporary", "permanent", "channel_down", "unknown", "bug"]
 NextState: TypeAlias = Literal["sent", "queued", "held", "dead"]
@@ -94,7 +94,7 @@ def _opted_out(connection: Connection, ids: Collection[str | None]) -> set[str |
     return set(found.scalars())
 
 
-def _claimed(row: Row[Any]) -> ClaimedMessage:
+def _claimed(row: Sequence[Any]) -> ClaimedMessage:
     # Asked for by name, the values would take longer to find than SQLite takes to read them.
     (_due, number, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
      customer_name, subject, html, locale, attempts) = row  # fmt: skip
