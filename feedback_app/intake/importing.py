@@ -28,7 +28,7 @@ Record = TypeVar("Record", Incoming, IncomingCustomer)
 Result = TypeVar("Result")
 
 _CHUNK = 1000  # records a commit
-_AHEAD = 2  # chunks that may wait for their commit; bounds memory
+_AHEAD = 4  # chunks that may wait for their commit; bounds memory
 
 
 @dataclass(slots=True)
