@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Self, cast
 
 from aiosmtplib import SMTPResponse
+from aiosmtplib.errors import SMTPServerDisconnected
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -40,8 +41,10 @@ class Wire(asyncio.Protocol):
     def take_over(cls, client: SMTP) -> Self:
         """Go on where `client` stopped; it must not be used any more.
 
-        Raises NotSmtp when the server had said more than it was asked for.
+        Raises NotSmtp when the server had said more than it was asked for, SMTPServerDisconnected when it is gone.
         """
+        if client.transport is None:
+            raise SMTPServerDisconnected("Connection lost")
         wire = cls(cast("asyncio.Transport", client.transport))
         # aiosmtplib has no public name for it; should this one go, only the check is lost.
         if getattr(client.protocol, "_buffer", b""):

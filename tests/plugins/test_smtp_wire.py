@@ -7,6 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from aiosmtplib import SMTP
+from aiosmtplib.errors import SMTPServerDisconnected
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,3 +152,9 @@ async def test_a_refusal_keeps_its_meaning_whatever_the_server_does_next(then: R
     assert isinstance(failure, TemporaryFailure)
     assert "answered MAIL with 451 later" in failure.reason
     assert (server.taken, server.seen.count("CONNECT")) == (["thanks-2"], 2)
+
+
+async def test_a_connection_that_is_gone_already_cannot_be_taken_over() -> None:
+    """It ended between the last reply to the login and the first mail."""
+    with pytest.raises(SMTPServerDisconnected):
+        Wire.take_over(SMTP(hostname=LOOPBACK))
