@@ -64,7 +64,7 @@ class MailBuilder:
     def __init__(self, sender: Mailbox) -> None:
         self._from = f"From: {mailbox_value(sender.name, sender.address)}\r\n".encode("ascii")
         self._sender = sender
-        self._date = (0, "")  # a second and its name; many mails are built in one
+        self._date = (-1, "")  # a second and its name; many mails are built in one
 
     def build(self, message: Message, now: float) -> Mail:
         """Return the mail, dated `now` (seconds since 1970).

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
-from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from aiosmtplib import SMTP
@@ -59,10 +58,13 @@ class Limits:
     connect: float = 10.0  # the connection, its TLS and the greeting
     login: float = 120.0  # all from EHLO to the reply to AUTH
     reply: float = 60.0  # the reply to a command
+    rest: float = (
+        5.0  # the replies to what left together with a refused command; they only save the connection
+    )
     data: float = 120.0  # the server's reading of the mail
     dot: float = 600.0  # the reply to the dot (RFC 5321, 4.5.3.2.6): giving up earlier makes doubles
     idle: float = 60.0  # Postfix hangs up after 300
-    turn: float = 120.0  # a free connection; the longest talk must still fit into the notifier's own limit
+    turn: float = 120.0  # a free connection
     growth: float = 30.0  # until one more connection is tried than the server had found too many
     mails: int = 100  # in one conversation: servers grow wary of longer ones
 
@@ -128,7 +130,7 @@ class Conversation:
                 await client.connect()
             async with asyncio.timeout(limits.login):
                 await _introduce(client, server)
-            wire = Wire.take_over(client)
+            return cls(Wire.take_over(client), client.esmtp_extensions, server, limits)
         except NotSmtp:
             _cut(client)
             raise ChannelDown(f"{server} said more than it was asked for") from None
@@ -139,7 +141,6 @@ class Conversation:
         except BaseException:
             _cut(client)
             raise
-        return cls(wire, client.esmtp_extensions, server, limits)
 
     @property
     def fit(self) -> bool:
@@ -193,7 +194,8 @@ class Conversation:
     async def _offer(self, mail: Mail) -> None:
         """Name sender and recipient and have the server ask for the mail.
 
-        A server that allows it gets all three lines at once, which spares two round trips a mail.
+        A server that allows it gets all three lines at once, which spares two round trips a mail. That no address
+        can add a line is the promise of `Mail`.
         """
         size = b" SIZE=%d" % len(mail.data) if self._asks_size else b""
         lines = [
@@ -232,6 +234,8 @@ class Conversation:
             if len(text) > _ONE_WRITE:
                 # A dot in our own buffer may leave at any time: it is written when all before it has left.
                 await self._wire.write_through(text[:-3], self._limits.data)
+                if self._wire.has_unread:  # it would pass for the reply to the dot
+                    raise TemporaryFailure(f"{self._server} answered before the end of the mail")
                 text = text[-3:]
             self._wire.write(text)
         except (HungUp, TimeoutError):
@@ -257,12 +261,13 @@ class Conversation:
         return error
 
     async def _refuses_what_follows(self, step: Step) -> bool:
-        if step == DOT or not self._pipelining:
+        if step not in _ENVELOPE or not self._pipelining:
             return True
-        following = islice(dropwhile(lambda verb: verb != step, _ENVELOPE), 1, None)
+        verbs = tuple(_ENVELOPE)
         try:
-            replies = [await self._ask(verb, b"") for verb in following]
-        except TemporaryFailure:
+            async with asyncio.timeout(self._limits.rest):
+                replies = [await self._ask(verb, b"") for verb in verbs[verbs.index(step) + 1 :]]
+        except (TemporaryFailure, TimeoutError):
             return False
         return all(is_refusal(reply.code) for reply in replies)
 

@@ -52,6 +52,7 @@ class SmtpPool:
         """Say goodbye in every idle conversation."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+            self._sweeper = None
         for conversation in list(self._idle):
             self._retire(conversation)
         await asyncio.sleep(0)  # lets the transports close before the loop does

@@ -15,7 +15,7 @@ from aiosmtplib.errors import SMTPServerDisconnected
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-_LONGEST = 32 * 1024  # bytes of replies kept unread; RFC 5321, 4.5.3.1.5 allows 512 a line
+_LONGEST = 8 * 1024  # bytes of replies kept unread; RFC 5321, 4.5.3.1.5 allows 512 a line
 _LOOK_AGAIN = 0.02  # seconds between looks at how much of a long text is still to be written
 
 
@@ -69,10 +69,13 @@ class Wire(asyncio.Protocol):
         self._transport.write(data)
 
     async def write_through(self, data: bytes, limit: float) -> None:
-        """Send and return when the kernel has taken it all; raises HungUp, or TimeoutError after `limit` seconds."""
+        """Send and return when the kernel has taken it all, or the server has said something.
+
+        Raises HungUp, or TimeoutError after `limit` seconds. Of what TLS has encrypted the kernel may not have all.
+        """
         self.write(data)
         async with asyncio.timeout(limit):
-            while self._transport.get_write_buffer_size():
+            while self._transport.get_write_buffer_size() and not self._unread:
                 await asyncio.sleep(_LOOK_AGAIN)
                 if self._transport.is_closing():
                     raise HungUp

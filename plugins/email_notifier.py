@@ -120,7 +120,7 @@ class EmailNotifier(Notifier):
     """Sends messages as mails with a text and, where there is one, an HTML part."""
 
     channel = "email"
-    timeout = 720.0  # a mail server may take ten minutes for the reply to the dot alone
+    timeout = 1300.0  # all that a conversation may take; ten minutes of it are for the reply to the dot alone
     on_unknown = "resend"  # the Message-ID is the same, so mail systems and readers tell the second copy
 
     def __init__(self, builder: MailBuilder, outlet: Outlet, clock: Callable[[], float] = time.time) -> None:

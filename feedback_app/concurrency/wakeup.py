@@ -24,7 +24,11 @@ class Wakeup:
         self._waiters: list[asyncio.Future[bool]] = []
 
     def set(self) -> None:
-        """Wake who waits, or the next who comes. Thread-safe, never blocks, allowed at any time."""
+        """Wake who waits, or the next who comes. Thread-safe, never blocks, allowed at any time.
+
+        But not in a handler of `signal.signal`, which interrupts the loop in its sleep: there, call it by
+        `loop.call_soon_threadsafe`.
+        """
         with self._lock:
             if self._set:
                 return  # the callback that is under way serves this one too
@@ -32,7 +36,7 @@ class Wakeup:
             loop = self._waiters[0].get_loop() if self._waiters else None
         if loop is None:
             return
-        if asyncio._get_running_loop() is loop:  # noqa: SLF001 - documented; None off the loop's thread
+        if asyncio._get_running_loop() is loop:  # noqa: SLF001 - exported for event loops; None off theirs
             loop.call_soon(self._release)  # without the two system calls that wake a sleeping loop
             return
         with contextlib.suppress(RuntimeError):  # the loop has just been closed: nobody waits any more

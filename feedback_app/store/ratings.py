@@ -45,57 +45,45 @@ _COLUMNS = (
 
 def take_in(connection: Connection, arrivals: Sequence[Arrival], now: Milliseconds) -> list[Taken]:
     """Store what is new, with its customers' contact data; says for each arrival what became of it."""
-    last = connection.exec_driver_sql("SELECT max(id) FROM feedback").scalar_one() or 0
-    stored = insert_rows(
-        connection,
-        "feedback",
-        _COLUMNS,
-        [
-            (one.source, one.id, content_hash, one.customer, one.item, one.rating, one.comment, one.given_at,
-             now, one.thank, "received")
-            for one, content_hash in ((arrival.feedback, arrival.content_hash) for arrival in arrivals)
-        ],
-        tail="ON CONFLICT (source, external_id) DO NOTHING",
-    )  # fmt: skip
-    taken = (
-        [Taken.ACCEPTED] * len(arrivals) if stored == len(arrivals) else _judge(connection, arrivals, last)
-    )
-    contacts = [
-        arrival.contact
-        for arrival, became in zip(arrivals, taken, strict=True)
-        if arrival.contact is not None and became is Taken.ACCEPTED
-    ]
+    hashes = _known_hashes(connection, arrivals)
+    taken: list[Taken] = []
+    rows = []
+    contacts: list[Customer] = []
+    for arrival in arrivals:
+        one = arrival.feedback
+        key = (one.source, one.id)
+        known = hashes.get(key)
+        if known is not None:
+            taken.append(Taken.DUPLICATE if known == arrival.content_hash else Taken.CONFLICT)
+            continue
+        hashes[key] = arrival.content_hash
+        taken.append(Taken.ACCEPTED)
+        rows.append(
+            (one.source, one.id, arrival.content_hash, one.customer, one.item, one.rating, one.comment,
+             one.given_at, now, one.thank, "received")
+        )  # fmt: skip
+        if arrival.contact is not None:
+            contacts.append(arrival.contact)
+    insert_rows(connection, "feedback", _COLUMNS, rows)
     if contacts:
         customers.put(connection, contacts, now)
     failpoints.reached("intake.stored")
     return taken
 
 
-def _judge(connection: Connection, arrivals: Sequence[Arrival], last: int) -> list[Taken]:
-    """Tell the new ones, whose numbers are above `last`, from those that were there, here or earlier among them."""
+def _known_hashes(connection: Connection, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], bytes]:
     ids: defaultdict[str, list[str]] = defaultdict(list)
     for arrival in arrivals:
         ids[arrival.feedback.source].append(arrival.feedback.id)
-    known: dict[tuple[str, str], bytes] = {}
-    new: set[tuple[str, str]] = set()
-    for source, wanted in ids.items():
-        for number, external_id, content_hash in connection.exec_driver_sql(
-            "SELECT id, external_id, content_hash FROM feedback"
+    return {
+        (source, external_id): content_hash
+        for source, wanted in ids.items()
+        for external_id, content_hash in connection.exec_driver_sql(
+            "SELECT external_id, content_hash FROM feedback"
             " WHERE source = ? AND external_id IN (SELECT value FROM json_each(?))",
             (source, json.dumps(wanted)),
-        ):
-            known[source, external_id] = content_hash
-            if number > last:
-                new.add((source, external_id))
-    taken = []
-    for arrival in arrivals:
-        key = (arrival.feedback.source, arrival.feedback.id)
-        if key in new:
-            new.remove(key)
-            taken.append(Taken.ACCEPTED)
-        else:
-            taken.append(Taken.DUPLICATE if known[key] == arrival.content_hash else Taken.CONFLICT)
-    return taken
+        )
+    }
 
 
 def number_of(connection: Connection, source: str, external_id: str) -> int | None:

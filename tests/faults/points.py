@@ -65,7 +65,7 @@ POINTS = [
     _point("K11s", "sms", "sink taken", 10, "held"),
     _point("K12", "mail", "delivery.sent", 10, "maybe doubled"),
     _point("K12s", "sms", "delivery.sent", 10, "held"),
-    _point("K13", "mail", "delivery.settled", 5, "", "maybe", "maybe doubled"),
+    _point("K13", "mail", "delivery.settled", 2, "", "maybe", "maybe doubled"),
     _point("K14", "report", "report.noted", 1, ""),
     _point("K15", "report", "report.mailed", 1, ""),
     _point("K16", "checkpoint", "ledger.checkpointed", 1, "", "maybe", "maybe doubled"),

@@ -146,7 +146,7 @@ def test_customers_are_reached_by_their_address() -> None:
     one = email_notifier.make_notifier(Settings())
     assert one.address(Customer(id="1", email="anna@example.com")) == "anna@example.com"
     assert one.address(Customer(id="2", phone="+4915112345678")) is None
-    assert (one.channel, one.on_unknown, one.timeout) == ("email", "resend", 720.0)
+    assert (one.channel, one.on_unknown, one.timeout) == ("email", "resend", 1300.0)
 
 
 async def test_a_mail_arrives_byte_for_byte() -> None:

@@ -55,6 +55,18 @@ async def test_c4_a_server_that_stops_reading_a_long_mail_surely_has_not_taken_i
     assert "did not read the mail to its end" in failure.reason
 
 
+@pytest.mark.parametrize("early", ["451 early", "250 early"])
+async def test_c4_a_reply_before_the_end_of_a_long_mail_is_not_the_reply_to_its_dot(early: str) -> None:
+    """The dot is not written, so the mail is surely not taken, and the connection is given up."""
+    script: Script = {"EHLO": NO_SIZE, "BODY": [early]}
+    async with ScriptedSmtpServer(script) as server, opened(notifier(server)) as one:
+        failure = await failure_of(one, message(text="long " * 2_000_000))
+        await server.wait_until_left()
+    assert isinstance(failure, TemporaryFailure)
+    assert "answered before the end of the mail" in failure.reason
+    assert not server.taken
+
+
 async def test_a_long_mail_arrives_whole() -> None:
     """Beyond what a socket takes at once."""
     with RecordingSmtpServer() as server:
@@ -73,10 +85,11 @@ async def test_c5_the_reply_to_the_dot_has_a_time_limit_of_its_own() -> None:
 
 
 def test_c5_ten_minutes_for_the_dot_fit_into_one_send() -> None:
-    """The limit of RFC 5321, behind the longest wait for a free connection, within what the notifier may take."""
+    """The limit of RFC 5321, behind all that may go before it, is within what the notifier may take."""
     shipped = Limits()
     assert shipped.dot == 600
-    assert EmailNotifier.timeout >= shipped.turn + shipped.dot
+    kept, new = 2 * shipped.reply, shipped.connect + shipped.login + 3 * shipped.reply
+    assert EmailNotifier.timeout >= shipped.turn + kept + new + shipped.data + shipped.dot
 
 
 async def test_c17_a_mail_beyond_the_servers_limit_is_never_offered() -> None:
@@ -88,6 +101,15 @@ async def test_c17_a_mail_beyond_the_servers_limit_is_never_offered() -> None:
     assert isinstance(failure, PermanentFailure)
     assert "takes at most 1000" in failure.reason
     assert (server.seen.count("CONNECT"), server.seen.count("MAIL")) == (1, 1)
+
+
+async def test_c17_a_size_that_is_no_number_is_no_offer_of_a_connection() -> None:
+    """More digits than Python reads: the channel is down, the connection is closed and no plugin is to blame."""
+    script: Script = {"EHLO": b"250-test\r\n250 SIZE " + b"9" * 5000 + b"\r\n"}
+    async with ScriptedSmtpServer(script) as server, opened(notifier(server)) as one:
+        failure = await failure_of(one, message())
+        await server.wait_until_left()
+    assert isinstance(failure, ChannelDown)
 
 
 @pytest.mark.parametrize("offer", [NO_SIZE, b"250-test\r\n250 SIZE\r\n", b"250-test\r\n250 SIZE 0\r\n"])
