@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -88,7 +89,9 @@ class Program:
     def signal(self, which: signal.Signals) -> None:
         """Send a signal; one that has ended already gets none."""
         if self._process.returncode is None:
-            self._process.send_signal(which)
+            # `send_signal` asks for the exit code first, and what it hears the loop's own watcher never does.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, which)
 
     async def ended(self, limit: float = 60.0) -> int:
         """Wait for the end; returns the exit code, negative for the signal that ended it."""
