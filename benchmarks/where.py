@@ -2,7 +2,7 @@
 
 Runs our side of `deliver` and of `mail` under py-spy, which looks at all threads a thousand times a second, and gives
 each look to the stage whose code stands nearest to what was running. The start of the program is left out, and so
-is waiting, for the disk too: these are microseconds of the processor.
+is waiting, except a commit's for the disk where py-spy cannot tell it from work.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         bars.append(_measured("a mail by SMTP, from the outbox", "mail", options.count // 10))
     for bar in bars:
-        print(f"{bar.title}: {sum(bar.stages.values()):.0f} µs of processor")
+        print(f"{bar.title}: {sum(bar.stages.values()):.0f} µs")
         for stage, cost in bar.stages.items():
             print(f"  {stage:<28}{cost:>8.1f}")
     if options.svg:
@@ -133,7 +133,7 @@ def _stage(frames: Sequence[str]) -> str:
 
 
 def drawn(bars: Sequence[Bar]) -> str:
-    """Return the bars as SVG, each as long as the longest, its stages named with their microseconds."""
+    """Return the bars as SVG, all of one length, their stages named with their microseconds."""
     width, height, gap = 760, 26, 18
     stages = list(dict.fromkeys(stage for bar in bars for stage in bar.stages))
     colours = dict(zip(stages, _COLOURS, strict=False))

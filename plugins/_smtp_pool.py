@@ -39,10 +39,8 @@ class SmtpPool:
         self._window = Window(size, self._limits.growth)
         self._busy = 0  # mails whose turn it is
         self._freed = Wakeup()
-        self._idle: dict[
-            Conversation, float
-        ] = {}  # since when, by the loop's clock; the one used last stands last
-        self._sweeper: TimerHandle | None = None  # ends what has been idle for too long; one for all
+        self._idle: dict[Conversation, float] = {}  # since when; the one used last stands last
+        self._sweeper: TimerHandle | None = None  # ends what has been idle for too long, for all of them
         self._ways_in = AsyncOnce(_prepare)
 
     async def open(self) -> None:

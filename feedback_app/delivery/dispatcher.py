@@ -35,9 +35,7 @@ log = logging.getLogger(__name__)
 _LEASE = 30_000  # milliseconds
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 _IN_FLIGHT_PER_WORKER = 8
-_LINGER = (
-    0.005  # seconds that what was sent may wait for company before it is recorded: a fraction of a sending
-)
+_LINGER = 0.005  # seconds that results wait for company before they are recorded together
 _LONGEST_PAUSE = 300.0  # seconds between probes of a channel, so that one that works again is soon used
 
 
