@@ -27,8 +27,8 @@ from feedback_app.intake.identity import content_hash
 from feedback_app.intake.records import Incoming
 from feedback_app.settings import load_settings
 from feedback_app.store import ratings as inbox
-from feedback_app.store.doorbell import ring
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.doorbell import ring
+from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def _add(folder: Path) -> None:
             assert run_command_line(command) == 0
         return asked, committed
 
-    with patch("feedback_app.store.store.ring", note):  # what is called right after each commit
+    with patch("feedback_app.store.sqlite.store.ring", note):  # what is called right after each commit
         answer(give)
 
 
@@ -122,7 +122,7 @@ async def _feed(folder: Path, rate: int) -> None:
     size = max(1, int(rate * _EVERY))
     begun = time.monotonic()
     arrivals = []
-    async with Store(folder / "feedback.db") as store:
+    async with SqliteStore(folder / "feedback.db") as store:
         print("ready", flush=True)
         for number, one in enumerate(ratings(rate * 3600), 1):
             whom = f"c{CUSTOMERS // 2 + number % (CUSTOMERS // 2)}"

@@ -27,7 +27,7 @@ from benchmarks.noting_sink import NotingSink
 from benchmarks.workload import CUSTOMERS
 from feedback_app import Customer
 from feedback_app.store import customers
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -63,7 +63,7 @@ async def _fill(folder: Path) -> None:
         )
         for number in range(CUSTOMERS)
     ]
-    async with Store(folder / "feedback.db") as store:
+    async with SqliteStore(folder / "feedback.db") as store:
         await store.write(partial(customers.put, customers=everybody, now=1))
 
 

@@ -11,7 +11,7 @@ from feedback_app.intake.identity import content_hash
 from feedback_app.intake.records import Incoming
 from feedback_app.store import customers as table
 from feedback_app.store import ratings as inbox
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def prepare(folder: Path, count: int) -> None:
 
 async def fill(path: Path, count: int) -> None:
     """Store customers and ratings, as received."""
-    async with Store(path) as store:
+    async with SqliteStore(path) as store:
         await store.write(
             partial(table.put, customers=[customer(number) for number in range(CUSTOMERS)], now=1)
         )

@@ -24,7 +24,7 @@ from feedback_app.plugins._mail_builder import Mail, MailBuilder
 from feedback_app.plugins._mail_headers import parse_mailbox
 from feedback_app.settings import load_settings
 from feedback_app.store import outbox
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -44,7 +44,7 @@ def _prepare(folder: Path, count: int) -> None:
 
 async def _fill(folder: Path, count: int) -> None:
     waiting = list(messages(count, folder / "templates"))
-    async with Store(folder / "feedback.db") as store:
+    async with SqliteStore(folder / "feedback.db") as store:
         for first in range(0, count, _CHUNK):
             entries = [(one.id, one) for one in waiting[first : first + _CHUNK]]
             await store.write(partial(outbox.enqueue, entries=entries, now=1))

@@ -23,7 +23,7 @@ from feedback_app.clock import now_ms
 from feedback_app.daemon import Daemon
 from feedback_app.processing import Processor
 from feedback_app.settings import load_settings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ async def _process(folder: Path, count: int) -> float:
         nonlocal done
         done += ratings
 
-    async with Store(settings.store_path, "daemon") as store:
+    async with SqliteStore(settings.store_path, "daemon") as store:
         pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
         processor = Processor(
             store, pipeline, workers=settings.pipeline.workers, clock=now_ms, on_commit=committed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from feedback_app.contracts import Analyser, Notifier, Source
 from feedback_app.errors import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from feedback_app.hookspecs import hookimpl
-from feedback_app.model import Customer, Feedback, Message, Receipt, Section
+from feedback_app.model import Batch, Customer, Feedback, Message, Receipt, Received, Section
 
 if TYPE_CHECKING:
     from feedback_app.daemon import Daemon
@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analyser",
+    "Batch",
     "ChannelDown",
     "Customer",
     "Daemon",
@@ -29,6 +30,7 @@ __all__ = [
     "OutcomeUnknown",
     "PermanentFailure",
     "Receipt",
+    "Received",
     "Section",
     "Source",
     "TemporaryFailure",

@@ -20,7 +20,8 @@ from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
 from feedback_app.report.render import Renderer
 from feedback_app.settings.schema import TemplatesSettings
-from feedback_app.store import daemons, migrate, outbox, place
+from feedback_app.store import daemons, outbox
+from feedback_app.store.ledger import ledger_of
 
 if TYPE_CHECKING:
     import contextlib
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from feedback_app.clock import Clock
     from feedback_app.contracts import Notifier
+    from feedback_app.delivery.dispatcher import LeaseHolder
     from feedback_app.model import Milliseconds
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
@@ -62,17 +64,23 @@ def examine(settings: Settings) -> tuple[list[str], list[str]]:
     Stricter than the start itself, which leaves a broken plugin out. Runs the plugins' hooks, opens nothing.
     """
     host = PluginHost.load(settings)
+    try:
+        ledger = ledger_of(settings)
+    except BadConfig as error:  # its driver is not installed
+        ledger_problems, ledger_warnings = list(error.problems), []
+    else:
+        ledger_problems, ledger_warnings = ledger.problems(), ledger.warnings()
     problems = [
         *_refusal_of(host.check_all),
         *_unfit(settings, host),
-        *migrate.problems(settings.store_path),
+        *ledger_problems,
     ]
     warnings = [
         *settings.warnings,
         *host.warnings,
         *_unserved_defaults(settings, host),
         *composer_of(settings).strays(host.notifiers),
-        *place.warnings(settings.store_path),
+        *ledger_warnings,
     ]
     return problems, warnings
 
@@ -142,7 +150,7 @@ def dispatchers_of(
     host: PluginHost,
     store: Store,
     *,
-    boot_id: str,
+    lease: LeaseHolder,
     clock: Clock,
     purpose: str | None = None,
 ) -> list[Dispatcher]:
@@ -158,7 +166,7 @@ def dispatchers_of(
             providers[0].notifier,
             provider=providers[0].plugin,
             policy=policy,
-            boot_id=boot_id,
+            lease=lease,
             clock=clock,
             purpose=purpose,
         )
@@ -208,16 +216,24 @@ async def _close(plugin: str, notifier: Notifier) -> None:
         log.warning("plugin did not close", extra={"plugin": plugin, "fault": type(error).__name__})
 
 
-async def recover(store: Store, host: PluginHost, settings: Settings, now: Milliseconds) -> None:
-    """Free what a dead daemon left in `sending` or due in a wrong time; the caller holds the ledger's lock."""
-    resending = [
+def resending(host: PluginHost) -> list[str]:
+    """Return the channels that may send a message again that may have left."""
+    return [
         channel
         for channel, providers in host.notifiers.items()
         if providers[0].notifier.on_unknown == "resend"
     ]
-    queued, held = await store.write(partial(outbox.recover, resending=resending, now=now))
-    if queued or held:
-        log.warning("taking over what was being sent", extra={"due_again": queued, "held": held})
+
+
+async def recover(store: Store, host: PluginHost, settings: Settings, now: Milliseconds) -> None:
+    """Free what a dead daemon left in `sending` or due in a wrong time.
+
+    Where the ledger is one daemon's, the caller is that one; where it is shared, `Presence` frees what is the dead's.
+    """
+    if not store.shared:
+        queued, held = await store.write(partial(outbox.recover, resending=resending(host), now=now))
+        if queued or held:
+            log.warning("taking over what was being sent", extra={"due_again": queued, "held": held})
     last = await store.read(daemons.last)
     if last is not None and (behind := (last["heartbeat_at"] - now) / 1000) > JUMP:
         log.warning("the clock was set back while no daemon ran", extra={"seconds": round(behind)})

@@ -13,20 +13,20 @@ from feedback_app.clock import JUMP, Jumps
 from feedback_app.concurrency import Cron, Every, Ticker
 from feedback_app.delivery.waits import pull_in
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
-from feedback_app.store import daemons
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from feedback_app.clock import Clock
     from feedback_app.delivery.dispatcher import Dispatcher
+    from feedback_app.presence import Presence
     from feedback_app.report.reporter import Reporter
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
 
-_HEARTBEAT = 10.0  # seconds
+_CLOCK = 10.0  # seconds
 _WATCH = 2.0  # seconds; a ledger that was replaced is noticed within it
 _REPORT_RETRY = 30.0  # seconds
 
@@ -48,7 +48,6 @@ class Chores:
         self._wake = wake
         self._fail = fail
         self._stopping = stopping
-        self._seen = store.version()
         self._overgrown = False  # as far as has been said
 
     async def run(self, tickers: Sequence[Ticker]) -> None:
@@ -60,10 +59,8 @@ class Chores:
             for ticker in tickers:
                 ticker.stop()
 
-    def tickers(
-        self, reporter: Reporter, dispatchers: Sequence[Dispatcher], *, boot_id: str, clock: Clock
-    ) -> list[Ticker]:
-        """Return a ticker for each chore."""
+    def tickers(self, reporter: Reporter, dispatchers: Sequence[Dispatcher], *, clock: Clock) -> list[Ticker]:
+        """Return a ticker for each chore that ends when the stopping begins."""
         reports = [
             Ticker(
                 Cron(f"{one.time_of_day.minute} {one.time_of_day.hour} * * *", one.timezone),
@@ -72,15 +69,18 @@ class Chores:
             )
             for name, one in self._settings.reports.items()
         ]
-        heartbeat = partial(self._heartbeat, dispatchers, boot_id, clock)
         watch = partial(self._watch_clock, reporter, dispatchers, clock, Jumps(clock))
         return [
             *reports,
             Ticker(Every(seconds=self._settings.intake.poll_interval), self._minded(self._look), name="poll"),
             Ticker(Every(seconds=_WATCH), self._minded(self._watch_ledger), name="ledger"),
-            Ticker(Every(seconds=_HEARTBEAT), self._minded(heartbeat), name="heartbeat"),
-            Ticker(Every(seconds=_HEARTBEAT), self._minded(watch), name="clock"),
+            Ticker(Every(seconds=_CLOCK), self._minded(watch), name="clock"),
         ]
+
+    def heartbeat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> Ticker:
+        """Return the ticker that goes on until the very end: where daemons share the ledger, it keeps the leases."""
+        beat = partial(self._beat, presence, dispatchers)
+        return Ticker(Every(seconds=presence.heartbeat), self._minded(beat), name="heartbeat")
 
     def _minded(self, chore: Callable[[], Awaitable[None] | None]) -> Callable[[], Awaitable[None]]:
         """Return the chore; for a locked ledger there is the next tick, one that cannot be trusted ends it all."""
@@ -98,9 +98,7 @@ class Chores:
 
     def _look(self) -> None:
         failpoints.reached("chore.poll")
-        version = self._store.version()
-        if version != self._seen:
-            self._seen = version
+        if self._store.changed():
             self._wake()
 
     def _watch_ledger(self) -> None:
@@ -131,14 +129,14 @@ class Chores:
             self._wake()
         return True
 
-    async def _heartbeat(self, dispatchers: Sequence[Dispatcher], boot_id: str, clock: Clock) -> None:
+    async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
         down = {
             one.channel: {"down_since": one.health.down_since, "reason": one.health.reason}
             for one in dispatchers
             if one.health.down
         }
-        failpoints.reached("chore.heartbeat")
-        await self._store.write(partial(daemons.heartbeat, boot_id=boot_id, channels=down, now=clock()))
+        if await presence.beat(down, {}):
+            self._wake()
 
     async def _watch_clock(
         self, reporter: Reporter, dispatchers: Sequence[Dispatcher], clock: Clock, jumps: Jumps

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from feedback_app.model import Customer, Feedback, Message, Receipt
+    from feedback_app.model import Batch, Customer, Feedback, Message, Receipt, Received
 
 
 class Notifier(ABC):
@@ -61,20 +61,38 @@ class Analyser(ABC):
 
 
 class Source(ABC):
-    """A stream of ratings in another system: copied into the ledger, then acknowledged."""
+    """A stream of ratings in another system: copied into the ledger, committed, and only then acknowledged.
 
-    name: str  # keeps the ids of different systems apart
+    One call at a time, all in one event loop: `open`, then `receive` and `acknowledge` in turn, at the end `close`.
+    Whatever one of them raises marks the source as down with that reason, which is shown, so no secrets and no
+    customers' data in it: it is closed and opened again after a while, ever longer; other sources go on. A payload is
+    a JSON object, whose keys become fields by `map` and `set` as in `feedback import`; one that is no rating is kept
+    as a dead letter with its bytes, and acknowledged. What is not acknowledged may come again: the rating's id tells
+    it for a duplicate, so ids must be the far side's own and stable.
+    """
 
-    async def open(self) -> None:
-        """Connect; raising marks the source as down, it is tried again with back-off."""
+    name: str  # the `source` of its ratings: keeps the ids of different systems apart
+    map: Mapping[str, str] = {}  # field → key of the payload; a key with a field's name is that field
+    set: Mapping[str, str] = {}  # field → the value of every rating
+
+    async def open(self, position: str | None) -> None:
+        """Connect and go on behind `position`, what the last committed `Batch` said, None at the very beginning."""
 
     @abstractmethod
-    def receive(self) -> AsyncIterator[Sequence[tuple[object, Feedback]]]:
-        """Yield batches of (handle, rating); an unacknowledged rating may come again."""
+    async def receive(self, limit: int) -> Batch:
+        """Wait for the next payloads and return at most `limit`; return an empty batch after a few seconds of none.
+
+        Cancelled when the daemon stops or the source is paused: what was under way may be lost to this call, not to
+        the far side.
+        """
 
     @abstractmethod
-    async def acknowledge(self, handles: Sequence[object]) -> None:
+    async def acknowledge(self, received: Sequence[Received]) -> None:
         """Tell the far side that these are safe in the ledger; called only after the commit."""
 
+    async def lag(self) -> int | None:
+        """Return how many payloads wait on the far side, None where it does not tell."""
+        return None
+
     async def close(self) -> None:
-        """Let everything go."""
+        """Let everything go; called also after a failed `open`. It has 10 seconds."""

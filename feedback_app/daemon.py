@@ -24,8 +24,8 @@ from feedback_app.presence import Presence
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
 from feedback_app.signals import stop_on_signals
-from feedback_app.store import customers, place
-from feedback_app.store.store import Store
+from feedback_app.store import customers
+from feedback_app.store.ledger import ledger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from feedback_app.model import Feedback
     from feedback_app.plugin_host import PluginHost
     from feedback_app.settings import Settings
+    from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -119,11 +120,12 @@ class Daemon:
     async def _open_and_serve(self, stack: contextlib.AsyncExitStack, *, drain: bool) -> None:
         settings = self._settings
         host = assembly.load_plugins(settings)
-        for warning in (*settings.warnings, *host.warnings, *place.warnings(settings.store_path)):
+        ledger = ledger_of(settings)
+        for warning in (*settings.warnings, *host.warnings, *ledger.warnings()):
             log.warning("check the settings", extra={"warning": warning})
         for plugin in host.broken:
             log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})
-        store = await stack.enter_async_context(Store(settings.store_path, "daemon"))
+        store = await stack.enter_async_context(ledger.open("daemon"))
         # Before the ledger closes, whatever ends the run: a rating handed over later is refused, not lost.
         stack.callback(self._submissions.close, Unavailable("the daemon is stopping"))
         presence = await stack.enter_async_context(Presence(store, boot_id=self._boot_id, clock=self._clock))
@@ -133,16 +135,15 @@ class Daemon:
         await assembly.open_notifiers(stack, host)
         pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
         await assembly.recover(store, host, settings, self._clock())
-        suspects = await presence.sign_on()
+        suspects = await presence.sign_on(assembly.resending(host))
         await _warn_of_unserved(store, host)
-        self._dispatchers = assembly.dispatchers_of(
-            settings, host, store, boot_id=self._boot_id, clock=self._clock
-        )
+        self._dispatchers = assembly.dispatchers_of(settings, host, store, lease=presence, clock=self._clock)
         processor = Processor(
             store,
             pipeline,
             workers=settings.pipeline.workers,
             clock=self._clock,
+            presence=presence,
             suspects=suspects,
             on_commit=self._committed,
         )
@@ -156,8 +157,10 @@ class Daemon:
         wake = partial(_wake, conveyors)
         reporter = Reporter(store, self._settings, clock=self._moment)
         chores = Chores(store, self._settings, wake=wake, fail=self._fail, stopping=self._stopping)
-        tickers = chores.tickers(reporter, self._dispatchers, boot_id=self._boot_id, clock=self._clock)
+        tickers = chores.tickers(reporter, self._dispatchers, clock=self._clock)
+        heartbeat = chores.heartbeat(presence, self._dispatchers)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(heartbeat.run(), name="heartbeat")
             working = [tasks.create_task(one.run(), name=one.name) for one in conveyors]
             tasks.create_task(chores.run(tickers), name="chores")
             self._submissions.open(store, partial(self._from_thread, processor.conveyor.wake))
@@ -168,12 +171,13 @@ class Daemon:
             await presence.stands()
             self.ready.set()
             self._on_ready()
-            log.info("ready", extra={"pid": os.getpid(), "ledger": str(store.path)})
+            log.info("ready", extra={"pid": os.getpid(), "ledger": store.name})
             await self._until_done(conveyors, drain=drain)
             log.info("stopping", extra={"in_flight": sum(one.in_flight for one in conveyors)})
             self._stopping.set()
             self._submissions.close(Unavailable("the daemon is stopping"))
-            await _end(conveyors, working, self._settings.daemon.grace)
+            await _end(store, conveyors, working, self._settings.daemon.grace)
+            heartbeat.stop()
 
     async def _until_done(self, conveyors: Sequence[Conveyor[Any, Any]], *, drain: bool) -> None:
         waiting: set[asyncio.Task[Any]] = {asyncio.create_task(self._stopping.wait(), name="stop")}
@@ -221,7 +225,10 @@ async def _drained(conveyors: Sequence[Conveyor[Any, Any]]) -> None:
 
 
 async def _end(
-    conveyors: Sequence[Conveyor[Any, Any]], working: Sequence[asyncio.Task[None]], grace: float
+    store: Store,
+    conveyors: Sequence[Conveyor[Any, Any]],
+    working: Sequence[asyncio.Task[None]],
+    grace: float,
 ) -> None:
     """Let what is in flight finish within `grace` seconds; the rest is cancelled and given back."""
     for one in conveyors:
@@ -231,6 +238,7 @@ async def _end(
         log.warning("grace is over", extra={"cancelled": sum(one.in_flight for one in conveyors)})
         for one in conveyors:
             one.abort()
+        store.give_up()
         await asyncio.wait(late)
 
 

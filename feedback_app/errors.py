@@ -55,6 +55,18 @@ class Busy(FeedbackAppError):
     exit_code = 75
 
 
+class StorageFull(Busy):
+    """No space is left; nothing was stored, trying again after space is made will work."""
+
+    exit_code = StorageFailed.exit_code  # nobody holds it: waiting alone does not help
+
+
+class Unreachable(Busy):
+    """The ledger's server cannot be reached, or broke the connection; nothing was stored."""
+
+    exit_code = Unavailable.exit_code
+
+
 class NotPermitted(FeedbackAppError, PermissionError):
     """The operating system says no."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Milliseconds: TypeAlias = int  # since 1970-01-01T00:00Z
 
@@ -89,6 +89,23 @@ class Outcome(Struct, frozen=True, kw_only=True):
     analysis: Mapping[str, object]  # JSON-able facts by analyser
     keep_low: bool  # keep as a low rating
     messages: tuple[Message, ...] = ()
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """One payload as a source handed it over."""
+
+    payload: bytes  # a JSON object, as it came
+    id: str = ""  # the far side's own id, taken where the payload names none
+    handle: object = None  # whatever the source needs to acknowledge it
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """What a source received at once."""
+
+    received: Sequence[Received] = ()
+    position: str | None = (
+        None  # where to go on after a new start, for sources that cannot remember it; None: as before
+    )
 
 
 class Section(Struct, frozen=True, kw_only=True):

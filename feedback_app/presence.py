@@ -1,4 +1,4 @@
-"""One start of the daemon as the ledger knows it: who runs, whether it ended in order, what a crash left to suspect."""
+"""One start of the daemon as the ledger knows it: who runs, whether it ended in order, what a crash left behind."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from feedback_app.errors import Busy, FeedbackAppError, fault_site, storable, what_ended
-from feedback_app.processing import IN_HAND
+from feedback_app import failpoints, kin
+from feedback_app.errors import Busy, FeedbackAppError, Unavailable, fault_site, storable, what_ended
+from feedback_app.inbox import IN_HAND
 from feedback_app.store import daemons, starts, suspects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
     from types import TracebackType
 
     from sqlalchemy import Connection
@@ -25,17 +28,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAUSE = 300.0  # seconds that a start waits after too many that failed
+_HEARTBEAT = 10.0  # seconds, where it only informs
+_MARGIN = 5.0  # seconds before the lease's end at which nothing is begun any more
 
 
 class Presence:
-    """Enter it once the ledger is open; on the way out the end is noted, a failed start with its reason."""
+    """Enter it once the ledger is open; on the way out the end is noted, a failed start with its reason.
 
-    def __init__(self, store: Store, *, boot_id: str, clock: Clock) -> None:
+    Where daemons share the ledger, its heartbeat is what keeps the leases, and it takes over what dead ones left.
+    `stopwatch` returns seconds since any moment, and goes on while the process is frozen.
+    """
+
+    def __init__(
+        self, store: Store, *, boot_id: str, clock: Clock, stopwatch: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._boot_id = boot_id
         self._clock = clock
+        self._stopwatch = stopwatch
         self._signed_on = False
         self._stands = False
+        self._epoch = 1
+        self._beat_at = 0.0
+        self._resending: Collection[str] = ()
+        self.owner = boot_id  # under which rows are claimed
+        self.suspicious = False  # ratings may wait that a daemon died with
 
     async def __aenter__(self) -> Self:
         return self
@@ -49,8 +66,18 @@ class Presence:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), _PAUSE)
 
-    async def sign_on(self) -> list[list[int]]:
-        """Note the start; returns the groups of ratings that may have ended the last daemon."""
+    async def sign_on(self, resending: Collection[str]) -> list[list[int]]:
+        """Note the start; returns the groups of ratings that may have ended the last daemon.
+
+        `resending` names the channels that may send a message again that may have left.
+        """
+        self._resending = resending
+        if self._store.shared:
+            await self._register()
+            self._signed_on = True
+            await self._take_over()
+            self.suspicious = True  # somebody may have died while nobody else ran
+            return []
 
         def unit(connection: Connection) -> list[list[int]]:
             now = self._clock()
@@ -67,6 +94,92 @@ class Presence:
         found = await self._store.write(unit)
         self._signed_on = True
         return found
+
+    @property
+    def heartbeat(self) -> float:
+        """How many seconds there are to be between two calls of `beat`."""
+        if not self._store.shared:
+            return _HEARTBEAT
+        from feedback_app.store.postgresql import leases
+
+        return leases.HEARTBEAT
+
+    def holds(self, owner: str | None = None) -> bool:
+        """Whether what was claimed (under `owner`) is surely still ours; asked before anything leaves."""
+        if not self._store.shared:
+            return True
+        from feedback_app.store.postgresql import leases
+
+        young = self._stopwatch() - self._beat_at < leases.LEASE - _MARGIN
+        return young and owner in (None, self.owner)
+
+    async def beat(self, channels: Mapping[str, Mapping[str, Any]], sources: Mapping[str, Any]) -> bool:
+        """Note that it still runs and what it finds down; says whether it took something over that is due now."""
+        failpoints.reached("chore.heartbeat")
+        if not self._store.shared:
+            unit = partial(
+                daemons.heartbeat, boot_id=self.owner, channels=channels, sources=sources, now=self._clock()
+            )
+            await self._store.write(unit)
+            return False
+        from feedback_app.store.postgresql import leases
+
+        begun = self._stopwatch()
+        if await self._store.write(
+            partial(leases.beat, boot_id=self.owner, channels=channels, sources=sources)
+        ):
+            self._beat_at = begun
+        else:
+            await self._begin_anew()
+        return await self._take_over()
+
+    async def _register(self) -> None:
+        from feedback_app.store.postgresql import leases
+
+        begun = self._stopwatch()
+        await self._store.write(
+            partial(
+                leases.register,
+                boot_id=self.owner,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                process=kin.identity(),
+            )
+        )
+        self._beat_at = begun
+
+    async def _begin_anew(self) -> None:
+        """Go on under another id: under the old one nothing counts any more."""
+        self._epoch += 1
+        log.error("was taken for dead by another daemon; goes on under a new id")
+        owner = f"{self._boot_id}.{self._epoch}"
+        self.owner = owner
+        await self._register()
+
+    async def _take_over(self) -> bool:
+        from feedback_app.store.postgresql import leases
+
+        free = await self._store.write(
+            partial(
+                leases.take_over,
+                boot_id=self.owner,
+                resending=self._resending,
+                is_gone=kin.is_gone,
+                now=self._clock(),
+            )
+        )
+        if free.daemons:
+            log.warning(
+                "taking over from daemons that died",
+                extra={
+                    "daemons": free.daemons,
+                    "ratings": free.ratings,
+                    "due_again": free.queued,
+                    "held": free.held,
+                },
+            )
+            self.suspicious = True
+        return bool(free.ratings or free.queued)
 
     async def stands(self) -> None:
         """Note that the start succeeded."""
@@ -85,6 +198,13 @@ class Presence:
                 reason = storable(cause if isinstance(cause, FeedbackAppError) else fault_site(cause))
                 await self._store.write(partial(starts.failed, reason=reason, now=self._clock()))
             if self._signed_on:
-                await self._store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))
-        except Busy as busy:
-            log.warning("the end is not noted in the ledger", extra={"reason": str(busy)})
+                await self._store.write(self._signing_off())
+        except (Busy, Unavailable) as away:
+            log.warning("the end is not noted in the ledger", extra={"reason": str(away)})
+
+    def _signing_off(self) -> Callable[[Connection], None]:
+        if self._store.shared:
+            from feedback_app.store.postgresql import leases
+
+            return partial(leases.sign_off, boot_id=self.owner)
+        return partial(daemons.stopped, boot_id=self._boot_id, now=self._clock())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -23,9 +23,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     """Open a new ledger in a real SQLite file."""
-    async with Store(tmp_path / "feedback.db") as opened:
+    async with SqliteStore(tmp_path / "feedback.db") as opened:
         yield opened
 
 

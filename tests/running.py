@@ -14,7 +14,7 @@ from feedback_app.daemon import Daemon
 from feedback_app.intake.records import Incoming
 from feedback_app.settings import load_settings
 from feedback_app.store import ratings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 DEADLINE = 20.0  # seconds that anything awaited may take
 
@@ -84,7 +84,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def add(path: Path, arrivals: Sequence[Incoming], now: int) -> None:
     """Store ratings as another process would."""
-    async with Store(path) as store:
+    async with SqliteStore(path) as store:
         await store.write(partial(ratings.take_in, arrivals=arrivals, now=now))
 
 

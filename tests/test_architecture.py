@@ -20,15 +20,16 @@ LAYERS = (
     {"hookspecs", "pipeline"},
     {"store"},
     {"intake", "delivery", "report"},
-    {"plugin_host", "processing", "chores", "signals"},
-    {"assembly", "presence"},
-    {"daemon"},
+    {"plugin_host", "inbox", "kin", "signals"},
+    {"presence", "processing"},
+    {"assembly", "chores"},
+    {"delivering", "daemon"},
     {"cli"},
     {"__main__"},
 )
 ALLOWED = {("errors", "model"), ("clock", "concurrency")}
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
-ONLY_IMPORTER = {"sqlalchemy": "store", "alembic": "store", "pluggy": "plugin_host"}
+ONLY_IMPORTER = {"sqlalchemy": "store", "alembic": "store", "psycopg": "store", "pluggy": "plugin_host"}
 
 
 def _part(file: Path) -> str:

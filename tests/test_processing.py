@@ -13,7 +13,7 @@ from msgspec import structs
 from feedback_app.model import Customer, Feedback, Message, Outcome
 from feedback_app.processing import Processor
 from feedback_app.store import ratings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 from tests.running import DEADLINE, rows
 
@@ -21,7 +21,7 @@ Decide = Callable[[Feedback, Customer | None], Awaitable[Outcome]]
 
 
 @contextlib.asynccontextmanager
-async def _processing(store: Store, decide: Decide, now: Callable[[], int]) -> AsyncIterator[Processor]:
+async def _processing(store: SqliteStore, decide: Decide, now: Callable[[], int]) -> AsyncIterator[Processor]:
     one = Processor(store, decide, workers=4, clock=now, on_commit=lambda _count: None)  # type: ignore[arg-type]
     task = asyncio.create_task(one.conveyor.run())
     try:
@@ -31,7 +31,7 @@ async def _processing(store: Store, decide: Decide, now: Callable[[], int]) -> A
         await asyncio.wait_for(task, DEADLINE)
 
 
-async def test_a_rating_that_is_tried_again_is_in_hand_once(store: Store) -> None:
+async def test_a_rating_that_is_tried_again_is_in_hand_once(store: SqliteStore) -> None:
     """While it is being worked on the ledger still shows it as due; nobody may claim it a second time."""
     await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
     now, tries = NOW, 0
@@ -59,7 +59,7 @@ async def test_a_rating_that_is_tried_again_is_in_hand_once(store: Store) -> Non
     assert rows(store.path, "SELECT attempts, state FROM feedback") == [(2, "received")]
 
 
-async def test_an_outcome_that_the_ledger_cannot_hold_takes_no_other_down(store: Store) -> None:
+async def test_an_outcome_that_the_ledger_cannot_hold_takes_no_other_down(store: SqliteStore) -> None:
     """The culprit of a group is found and has failed; the others of the group are done."""
     arrivals = [incoming(f"r{number}") for number in range(1, 8)]
     await store.write(partial(ratings.take_in, arrivals=arrivals, now=NOW))

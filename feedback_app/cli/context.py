@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,9 +41,9 @@ class Program:
 
     def store(self) -> Store:
         """Return the ledger, to be entered; it is created when it does not exist."""
-        from feedback_app.store.store import Store
+        from feedback_app.store.ledger import ledger_of
 
-        return Store(self.settings().store_path)
+        return ledger_of(self.settings()).open()
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a command's coroutine function to its end."""
@@ -69,37 +68,12 @@ class Program:
 
         Returns how many tries ended in which state.
         """
-        import asyncio
-        import secrets
-        from collections import Counter
+        async with self.store() as store:
+            if await store.running_daemon() is not None:
+                return None
+        from feedback_app.delivering import deliver_now
 
-        from feedback_app import assembly
-        from feedback_app.clock import now_ms
-        from feedback_app.errors import Busy
-        from feedback_app.store.lock import daemon_runs
-        from feedback_app.store.store import Store
-
-        settings = self.settings()
-        if daemon_runs(settings.store_path) is not None:
-            return None
-        host = assembly.load_plugins(settings)
-        async with AsyncExitStack() as stack:
-            try:
-                store = await stack.enter_async_context(Store(settings.store_path, "daemon"))
-            except Busy:
-                return None  # a daemon was started in between
-            await assembly.open_notifiers(stack, host)
-            await assembly.recover(store, host, settings, now_ms())
-            dispatchers = assembly.dispatchers_of(
-                settings, host, store, boot_id=secrets.token_hex(8), clock=now_ms, purpose=purpose
-            )
-            async with asyncio.TaskGroup() as tasks:
-                for one in dispatchers:
-                    tasks.create_task(one.conveyor.run(), name=one.conveyor.name)
-                for one in dispatchers:
-                    await one.conveyor.idle()
-                    one.conveyor.stop()
-            return sum((one.counts for one in dispatchers), Counter())
+        return await deliver_now(self.settings(), purpose)
 
 
 def silence() -> None:

@@ -129,15 +129,15 @@ def status(program: Program, *, as_json: bool) -> None:
 async def _status(store: Store, settings: Settings) -> dict[str, Any]:
     from feedback_app.store import daemons, starts
     from feedback_app.store import status as queries
-    from feedback_app.store.lock import daemon_runs
 
     counts = await store.read(queries.counts)
     waiting = await store.read(queries.waiting)
     last = await store.read(daemons.last)
     paused = await store.read(partial(starts.paused, now=now_ms()))
-    pid = daemon_runs(store.path)
+    pid = await store.running_daemon()
+    running = await store.read(daemons.running) if pid is not None else []
     return {
-        "ledger": str(store.path),
+        "ledger": store.name,
         "ledger_warning": store.overgrown(),
         "daemon": {
             "running": pid is not None,
@@ -147,10 +147,29 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
             "paused_for": paused[0] if paused else None,
         },
         **counts,
+        "daemons": [_one_daemon(one) for one in running],
         "oldest_waiting_rating": iso(waiting["oldest_rating"]),
-        "channels": _channels(waiting["channels"], last["channels"] if last and pid is not None else {}),
+        "channels": _channels(waiting["channels"], _down(running)),
         "reports": {name: _next_report(settings, name) for name in settings.reports},
     }
+
+
+def _one_daemon(facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": facts["boot_id"],
+        "host": facts["host"],
+        "pid": facts["pid"],
+        "started_at": iso(facts["started_at"]),
+        "heartbeat_at": iso(facts["heartbeat_at"]),
+    }
+
+
+def _down(running: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the channels that some daemon finds down, with what the first of them says."""
+    found: dict[str, Any] = {}
+    for one in running:
+        found = {**one["channels"], **found}
+    return found
 
 
 def _channels(waiting: dict[str, Any], down: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +199,11 @@ def _show(data: dict[str, Any]) -> None:
     daemon = data["daemon"]
     if daemon["running"]:
         click.echo("daemon        runs" + (f", pid {daemon['pid']}" if daemon["pid"] else ""))
+        if len(data["daemons"]) > 1:
+            for one in data["daemons"]:
+                click.echo(
+                    f"  {one['id']} on {one['host']}, pid {one['pid']}, last heartbeat {one['heartbeat_at']}"
+                )
     else:
         click.echo(
             "daemon        does not run"

@@ -16,27 +16,17 @@ def group() -> None:
 @group.command()
 @click.pass_obj
 def upgrade(program: Program) -> None:
-    """Bring the ledger to the schema of this program, after a copy was put beside it."""
-    from feedback_app.store import migrate, place
-    from feedback_app.store.lock import LedgerLock
+    """Make the ledger, or bring it to the schema of this program; a SQLite file is copied before."""
+    from feedback_app.store.ledger import ledger_of
 
-    path = program.settings().store_path
-    if not place.is_there(path):
-        migrate.create(path)
-        click.echo(f"{path}: created with schema {migrate.HEAD}")
-        return
-    migrate.check(path)
-    lock = LedgerLock(path)
-    if not lock.try_acquire("command"):
-        raise lock.refused()
-    try:
-        before, after = migrate.upgrade(path)
-    finally:
-        lock.release()
-    if before == after:
-        click.echo(f"{path}: schema {after}, nothing to do")
+    ledger = ledger_of(program.settings())
+    before, after = ledger.upgrade()
+    if before is None:
+        click.echo(f"{ledger.name}: created with schema {after}")
+    elif before == after:
+        click.echo(f"{ledger.name}: schema {after}, nothing to do")
     else:
-        click.echo(f"{path}: upgraded from schema {before} to {after}")
+        click.echo(f"{ledger.name}: upgraded from schema {before} to {after}")
 
 
 @group.command()
@@ -44,13 +34,14 @@ def upgrade(program: Program) -> None:
 @click.pass_obj
 def current(program: Program, *, as_json: bool) -> None:
     """Show the ledger's schema and the one that this program wants."""
-    from feedback_app.store import migrate, place
+    from feedback_app.store.ledger import ledger_of
+    from feedback_app.store.migrate import HEAD
 
-    path = program.settings().store_path
-    if not place.is_there(path):
-        raise NotFound(f"{path}: no ledger yet; the first command that needs one creates it")
-    found = migrate.check(path)
+    ledger = ledger_of(program.settings())
+    found = ledger.revision()
+    if found is None:
+        raise NotFound(f"{ledger.name}: no ledger yet; `feedback-app db upgrade` makes it")
     if as_json:
-        echo_json({"ledger": str(path), "current": found, "wanted": migrate.HEAD})
+        echo_json({"ledger": ledger.name, "current": found, "wanted": HEAD})
     else:
-        click.echo(f"{path}: schema {found}" + ("" if found == migrate.HEAD else f", wanted {migrate.HEAD}"))
+        click.echo(f"{ledger.name}: schema {found}" + ("" if found >= HEAD else f", wanted {HEAD}"))

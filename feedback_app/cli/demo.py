@@ -22,8 +22,8 @@ from feedback_app.intake.reader import open_records
 from feedback_app.intake.records import ReadOptions
 from feedback_app.report.reporter import Reporter
 from feedback_app.settings import Settings, load_settings
+from feedback_app.store.ledger import ledger_of
 from feedback_app.store.status import endings as rating_endings
-from feedback_app.store.store import Store
 
 if TYPE_CHECKING:
     from datetime import date
@@ -50,8 +50,9 @@ def show(folder: Path) -> None:
     """Take the folder's sample files down the road and say what happened and where to look."""
     # The surrounding environment could redirect the demo's messages to real servers.
     settings = load_settings(folder / "config.toml", environ={})
-    # The ratings came yesterday, so that yesterday's report, which is due now, has something to tell.
-    yesterday = datetime.now(UTC) - timedelta(days=1)
+    # The ratings came yesterday, so that yesterday's report has something to tell; at noon, when the report on the day
+    # before was due already, so that there is this one only.
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(hour=12, minute=0)
 
     def clock() -> Milliseconds:
         return int(yesterday.timestamp() * 1000)
@@ -70,7 +71,7 @@ def show(folder: Path) -> None:
 
 
 async def _import(settings: Settings, folder: Path, clock: Clock) -> tuple[Tally, Tally]:
-    async with Store(settings.store_path) as store:
+    async with ledger_of(settings).open() as store:
         with (folder / "customers.csv").open("rb") as stream:
             records = open_records(stream, name="customers.csv", options=ReadOptions(), wanted=CUSTOMERS)
             customers = await import_customers(
@@ -84,7 +85,7 @@ async def _import(settings: Settings, folder: Path, clock: Clock) -> tuple[Tally
 
 
 async def _report(settings: Settings, day: date) -> str:
-    async with Store(settings.store_path) as store:
+    async with ledger_of(settings).open() as store:
         reporter = Reporter(store, settings)
         text = reporter.text([await reporter.build("daily", day)])
         await reporter.make("daily", day, "manual")
@@ -92,7 +93,7 @@ async def _report(settings: Settings, day: date) -> str:
 
 
 async def _endings(settings: Settings) -> dict[str, int]:
-    async with Store(settings.store_path) as store:
+    async with ledger_of(settings).open() as store:
         return await store.read(rating_endings)
 
 

@@ -108,7 +108,6 @@ def _change_each(program: Program, messages: tuple[str, ...], unit: Unit, done: 
     Raises FeedbackAppError with a line for each that was not changed.
     """
     from feedback_app.clock import now_ms
-    from feedback_app.store.lock import daemon_runs
 
     async def work(store: Store) -> list[str]:
         refused = []
@@ -123,7 +122,7 @@ def _change_each(program: Program, messages: tuple[str, ...], unit: Unit, done: 
                 click.echo(f"message {number}: {done}")
                 _warn_of_double(change, number, done)
             else:
-                runs = daemon_runs(store.path) is not None
+                runs = await store.running_daemon() is not None
                 refused.append(_refusal(message, number, change, daemon_runs=runs))
         return refused
 

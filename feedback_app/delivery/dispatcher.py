@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
@@ -48,6 +48,26 @@ class DeliveryPolicy:
     backoff: Backoff
 
 
+class LeaseHolder(Protocol):
+    """Under whose id messages are claimed, and whether that still counts."""
+
+    owner: str
+
+    def holds(self, owner: str | None = None) -> bool:
+        """Whether what was claimed (under `owner`) is surely still ours."""
+
+
+class Alone:
+    """The one daemon of a ledger: nobody takes anything away from it."""
+
+    def __init__(self, boot_id: str) -> None:
+        self.owner = boot_id
+
+    def holds(self, owner: str | None = None) -> bool:
+        """Return True."""
+        return True
+
+
 class WrongAnswer(TypeError):
     """`send` returned no Receipt."""
 
@@ -66,7 +86,7 @@ class Dispatcher:
         *,
         provider: str,
         policy: DeliveryPolicy,
-        boot_id: str,
+        lease: LeaseHolder,
         clock: Clock,
         purpose: str | None = None,
     ) -> None:
@@ -74,7 +94,7 @@ class Dispatcher:
         self._notifier = notifier
         self._provider = provider
         self._policy = policy
-        self._boot_id = boot_id
+        self._lease = lease
         self._clock = clock
         self._purpose = purpose
         self.channel = str(notifier.channel)
@@ -100,12 +120,15 @@ class Dispatcher:
         room, wait = self.health.allowance(room, now)
         if room == 0:
             return Claim((), wait)
+        if not self._lease.holds():
+            await asyncio.sleep(_STORE_PAUSE)  # thought dead by now, perhaps; the next heartbeat tells
+            return Claim((), 0)
         try:
             claimed = await self._store.write(
                 partial(
                     outbox.claim,
                     channel=self.channel,
-                    lease=outbox.Lease(self._boot_id, now + _LEASE),
+                    lease=outbox.Lease(self._lease.owner, now + _LEASE),
                     now=now,
                     limit=room,
                     purpose=self._purpose,
@@ -126,6 +149,8 @@ class Dispatcher:
         """Try one message; None gives it back untried."""
         if self.health.refuses(claimed.number) or not await self._marked(claimed):
             return None
+        if not self._lease.holds(claimed.owner):
+            return None  # another daemon may be sending it
         self._sending.add(claimed.number)
         started = self._clock()
         try:
@@ -151,6 +176,7 @@ class Dispatcher:
             outcome="sent",
             state="sent",
             provider=self._provider,
+            owner=claimed.owner,
             started_at=started,
             ended_at=self._clock(),
             provider_id=None if receipt.provider_id is None else storable(receipt.provider_id),
@@ -161,7 +187,7 @@ class Dispatcher:
         if self._notifier.on_unknown != "hold":
             return True
         return await self._store.write(
-            partial(outbox.mark_may_leave, number=claimed.number, boot_id=self._boot_id, now=self._clock())
+            partial(outbox.mark_may_leave, number=claimed.number, owner=claimed.owner, now=self._clock())
         )
 
     def _failed(self, claimed: ClaimedMessage, error: BaseException, started: int) -> Attempt:
@@ -200,6 +226,7 @@ class Dispatcher:
             outcome=verdict.outcome,
             state=verdict.state,
             provider=self._provider,
+            owner=claimed.owner,
             started_at=started,
             ended_at=now,
             counted=verdict.counted,
@@ -210,23 +237,22 @@ class Dispatcher:
     async def _settle(self, results: Sequence[JobResult[ClaimedMessage, Attempt | None]]) -> None:
         attempts = [one.value for one in results if one.value is not None]
         # Ended in mid-send: it may have left, so it is not given back but decided at the next start.
-        untried = [
-            one.job.number for one in results if one.value is None and one.job.number not in self._sending
-        ]
-        for number in untried:
-            self.health.unclear(number, self._clock())
-        for one in results:
-            if one.error is not None and not isinstance(one.error, asyncio.CancelledError):
+        untried = [one.job for one in results if one.value is None and one.job.number not in self._sending]
+        for one in untried:
+            self.health.unclear(one.number, self._clock())
+        for result in results:
+            if result.error is not None and not isinstance(result.error, asyncio.CancelledError):
                 log.error(
                     "delivery broke off",
-                    extra={"message_number": one.job.number, "fault": fault_site(one.error)},
+                    extra={"message_number": result.job.number, "fault": fault_site(result.error)},
                 )
         while True:
             try:
                 if attempts:
-                    await self._store.write(partial(outbox.settle, attempts=attempts, boot_id=self._boot_id))
-                if untried:
-                    await self._store.write(partial(outbox.release, numbers=untried, boot_id=self._boot_id))
+                    await self._store.write(partial(outbox.settle, attempts=attempts))
+                for owner in {one.owner for one in untried}:
+                    numbers = [one.number for one in untried if one.owner == owner]
+                    await self._store.write(partial(outbox.release, numbers=numbers, owner=owner))
                 break
             except Busy as error:
                 log.warning("waiting for the ledger", extra={"reason": str(error)})

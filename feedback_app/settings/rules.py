@@ -6,6 +6,7 @@ import difflib
 import re
 import zoneinfo
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from feedback_app.settings.durations import parse_duration
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql+psycopg://"
 
 
 class RuleError(ValueError):
@@ -90,13 +92,27 @@ def recipient(text: str, info: ValidationInfo) -> str:
 
 
 def store_url(text: str) -> str:
-    """Return the URL of an SQLite file; PostgreSQL's form is known, so that the refusal can say so."""
+    """Return the URL of an SQLite file or of a PostgreSQL database."""
     hint = 'write "sqlite:///feedback.db", or "sqlite:////var/lib/feedback.db" for an absolute path'
     if re.match(r"postgres(ql)?(\+\w+)?:", text):
-        raise RuleError("PostgreSQL is not supported by this version", hint=hint)
+        return _postgresql_url(text)
     file = text.removeprefix(SQLITE)
     if file == text or "?" in file or not file.isprintable() or file == ":memory:" or file[-1:] in ("", "/"):
         raise RuleError("must be sqlite:/// and the path of a file", hint=hint)
+    return text
+
+
+def _postgresql_url(text: str) -> str:
+    hint = f'write "{POSTGRESQL}user@host/database"'
+    if not text.startswith(POSTGRESQL):
+        raise RuleError(f"must begin with {POSTGRESQL}", hint=hint)
+    try:
+        parts = urlsplit(text)
+        whole = bool(parts.path.strip("/")) and (parts.port is None or parts.port > 0) and text.isprintable()
+    except ValueError:
+        whole = False
+    if not whole:
+        raise RuleError("must name a host and a database", hint=hint)
     return text
 
 

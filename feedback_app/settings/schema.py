@@ -117,6 +117,12 @@ class StoreSettings(Table):
     """`[store]`: where the ledger is."""
 
     url: Annotated[str, AfterValidator(rules.store_url)] = "sqlite:///feedback.db"
+    password_file: str = ""  # holds the password of the database's user, so that it need not stand in the URL
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is one file."""
+        return self.url.startswith(rules.SQLITE)
 
 
 class IntakeSettings(Table):
@@ -247,6 +253,11 @@ class Settings(Tables):
     def store_path(self) -> Path:
         """The SQLite file of the ledger."""
         return self.directory / self.store.url.removeprefix(rules.SQLITE)
+
+    @property
+    def store_password_file(self) -> Path | None:
+        """Where the password of the ledger's server is, if it is in a file."""
+        return self.directory / self.store.password_file if self.store.password_file else None
 
     @property
     def templates_directory(self) -> Path:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, literal_column, select, update
 
+from feedback_app.store.sql import SQLITE
 from feedback_app.store.tables import daemon as table
 
 if TYPE_CHECKING:
@@ -23,15 +24,18 @@ def register(connection: Connection, *, boot_id: str, host: str, pid: int, now: 
 
 
 def heartbeat(
-    connection: Connection, *, boot_id: str, channels: Mapping[str, Mapping[str, object]], now: Milliseconds
+    connection: Connection,
+    *,
+    boot_id: str,
+    channels: Mapping[str, object],
+    sources: Mapping[str, object],
+    now: Milliseconds,
 ) -> None:
-    """Note that it still runs, and which channels it finds down: channel → {"down_since", "reason"}."""
+    """Note that it still runs, which channels it finds down ("down_since", "reason"), and how its sources fare."""
     connection.execute(
         update(table)
         .where(table.c.boot_id == boot_id)
-        .values(
-            heartbeat_at=now, channels=json.dumps({name: dict(facts) for name, facts in channels.items()})
-        )
+        .values(heartbeat_at=now, channels=json.dumps(dict(channels)), sources=json.dumps(dict(sources)))
     )
 
 
@@ -51,6 +55,19 @@ def crashed(connection: Connection) -> bool:
 def last(connection: Connection) -> dict[str, Any] | None:
     """Return the newest start as a mapping of its columns, None before the first."""
     # In the order of the rows, not of their times: a start while the clock was ahead would stay the newest for years.
-    newest_row: ColumnElement[int] = literal_column("rowid").desc()
-    row = connection.execute(select(table).order_by(newest_row).limit(1)).mappings().one_or_none()
-    return {**row, "channels": json.loads(row["channels"])} if row is not None else None
+    # On PostgreSQL they are by the server's clock.
+    newest: ColumnElement[int] = (
+        literal_column("rowid") if connection.dialect.name == SQLITE else table.c.started_at
+    )
+    row = connection.execute(select(table).order_by(newest.desc()).limit(1)).mappings().one_or_none()
+    return _facts(row) if row is not None else None
+
+
+def running(connection: Connection) -> list[dict[str, Any]]:
+    """Return the daemons that have not said that they ended and that nobody found dead, the oldest first."""
+    query = select(table).where(table.c.stopped_at.is_(None), table.c.fenced_at.is_(None))
+    return [_facts(row) for row in connection.execute(query.order_by(table.c.started_at)).mappings()]
+
+
+def _facts(row: RowMapping) -> dict[str, Any]:
+    return {**row, "channels": json.loads(row["channels"]), "sources": json.loads(row["sources"])}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from feedback_app.model import Message, Milliseconds
 from feedback_app.store.bulk import insert_rows
+from feedback_app.store.sql import POSTGRESQL, SQLITE, Members, Rows, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -41,6 +41,7 @@ class ClaimedMessage:
     number: int  # the ledger's
     message: Message
     created_at: Milliseconds
+    owner: str  # whose lease it is
 
 
 class Lease(NamedTuple):
@@ -51,10 +52,34 @@ class Lease(NamedTuple):
 
 
 _CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?
- WHERE id IN (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
-               {filter} ORDER BY next_attempt_at LIMIT ?)
+ WHERE id {picked} (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
+                    %s ORDER BY next_attempt_at LIMIT ? {unlocked}){end}
 RETURNING next_attempt_at, id, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
-          customer_name, subject, html, locale, attempts"""
+          customer_name, subject, html, locale, attempts, lease_owner"""
+# As an array, PostgreSQL picks once; behind IN it may look again for each row, and lock more than the limit.
+_PICK = {
+    "picked": {SQLITE: "IN", POSTGRESQL: "= ANY (ARRAY"},
+    "unlocked": {POSTGRESQL: "FOR UPDATE SKIP LOCKED"},
+    "end": {POSTGRESQL: ")"},
+}
+_CLAIM_ALL = Statement(_CLAIM % "", only=_PICK)
+_CLAIM_SOME = Statement(_CLAIM % "AND purpose = ?", only=_PICK)
+_SUPPRESS = Statement(
+    "UPDATE message SET state = 'suppressed', error = 'the customer opted out', settled_at = ?,"
+    " lease_owner = NULL, lease_until = NULL WHERE id IN ({bigints})"
+)
+# A query of its own: inside RETURNING, SQLite 3.40 reads the whole table for every row.
+_OPTED_OUT = Statement("SELECT id FROM customer WHERE id IN ({texts}) AND opted_out_at IS NOT NULL")
+_MARK = Statement(
+    "UPDATE message SET may_leave_at = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?"
+)
+_RELEASE = Statement(
+    "UPDATE message SET state = 'queued', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL"
+    " WHERE state = 'sending' AND lease_owner = ? AND id IN ({bigints})"
+)
+_NEXT_DUE = "SELECT min(next_attempt_at) FROM message WHERE state = 'queued' AND channel = ? %s"
+_NEXT_OF_ALL = Statement(_NEXT_DUE % "")
+_NEXT_OF_SOME = Statement(_NEXT_DUE % "AND purpose = ?")
 
 
 def claim(
@@ -67,37 +92,25 @@ def claim(
     purpose: str | None = None,
 ) -> list[ClaimedMessage]:
     """Take due messages of a channel into `sending`, oldest first; who has opted out is suppressed instead."""
-    only = "AND purpose = ?" if purpose else ""
-    wanted = (purpose,) if purpose else ()
-    rows = connection.exec_driver_sql(
-        _CLAIM.format(filter=only), (lease.owner, lease.until, channel, now, *wanted, limit)
-    ).all()
+    statement, wanted = (_CLAIM_SOME, (purpose,)) if purpose else (_CLAIM_ALL, ())
+    rows = statement(connection, lease.owner, lease.until, channel, now, *wanted, limit).all()
     claimed = [_claimed(row) for row in sorted(rows, key=itemgetter(0, 1))]  # RETURNING promises no order
     out = _opted_out(connection, {one.message.customer_id for one in claimed})
     if not out:
         return claimed
     refused = [one.number for one in claimed if one.message.customer_id in out]
-    connection.exec_driver_sql(
-        "UPDATE message SET state = 'suppressed', error = 'the customer opted out', settled_at = ?,"
-        " lease_owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?))",
-        (now, json.dumps(refused)),
-    )
+    _SUPPRESS(connection, now, Members(refused))
     return [one for one in claimed if one.message.customer_id not in out]
 
 
 def _opted_out(connection: Connection, ids: Collection[str | None]) -> set[str | None]:
-    # A query of its own: inside RETURNING, SQLite 3.40 reads the whole table for every row.
-    found = connection.exec_driver_sql(
-        "SELECT id FROM customer WHERE id IN (SELECT value FROM json_each(?)) AND opted_out_at IS NOT NULL",
-        (json.dumps(list(ids)),),
-    )
-    return set(found.scalars())
+    return set(_OPTED_OUT(connection, Members(ids)).scalars())
 
 
 def _claimed(row: Sequence[Any]) -> ClaimedMessage:
     # Asked for by name, the values would take longer to find than SQLite takes to read them.
     (_due, number, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
-     customer_name, subject, html, locale, attempts) = row  # fmt: skip
+     customer_name, subject, html, locale, attempts, owner) = row  # fmt: skip
     message = Message(
         id=message_id,
         purpose=purpose,
@@ -112,16 +125,12 @@ def _claimed(row: Sequence[Any]) -> ClaimedMessage:
         locale=locale,
         attempt=attempts + 1,
     )
-    return ClaimedMessage(number=number, message=message, created_at=created_at)
+    return ClaimedMessage(number=number, message=message, created_at=created_at, owner=owner)
 
 
-def mark_may_leave(connection: Connection, number: int, boot_id: str, now: Milliseconds) -> bool:
+def mark_may_leave(connection: Connection, number: int, owner: str, now: Milliseconds) -> bool:
     """Note before the first byte that a message may leave; False when the lease is lost, then it must not."""
-    marked = connection.exec_driver_sql(
-        "UPDATE message SET may_leave_at = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?",
-        (now, number, boot_id),
-    )
-    return marked.rowcount == 1
+    return _MARK(connection, now, number, owner).rowcount == 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +141,7 @@ class Attempt:
     outcome: AttemptOutcome
     state: NextState  # of the message from now on
     provider: str  # the plugin
+    owner: str  # whose lease it was
     started_at: Milliseconds
     ended_at: Milliseconds
     counted: bool = True  # whether it uses up one of the allowed attempts
@@ -140,30 +150,31 @@ class Attempt:
     error: str | None = None
 
 
-_SETTLE = """UPDATE message
+_SETTLE = Statement(
+    """UPDATE message
    SET state = ended.state, attempts = attempts + ended.counted,
        next_attempt_at = COALESCE(ended.next_attempt_at, message.next_attempt_at),
        settled_at = CASE WHEN ended.state IN ('sent', 'dead') THEN ended.ended_at END,
        maybe_sent_at = COALESCE(maybe_sent_at, CASE ended.outcome WHEN 'unknown' THEN ended.ended_at END),
        lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        provider = ended.provider, provider_id = ended.provider_id, error = ended.error
-  FROM (SELECT json_extract(value, '$[0]') AS number, json_extract(value, '$[1]') AS outcome,
-               json_extract(value, '$[2]') AS state, json_extract(value, '$[3]') AS provider,
-               json_extract(value, '$[4]') AS ended_at, json_extract(value, '$[5]') AS counted,
-               json_extract(value, '$[6]') AS next_attempt_at, json_extract(value, '$[7]') AS provider_id,
-               json_extract(value, '$[8]') AS error
-          FROM json_each(?)) AS ended
- WHERE message.id = ended.number AND message.state = 'sending' AND message.lease_owner = ?"""
+  FROM {rows} AS ended
+ WHERE message.id = ended.number AND message.state = 'sending' AND message.lease_owner = ended.owner""",
+    columns={
+        "number": "bigint", "outcome": "text", "state": "text", "provider": "text", "ended_at": "bigint",
+        "counted": "int", "next_attempt_at": "bigint", "provider_id": "text", "error": "text", "owner": "text",
+    },
+)  # fmt: skip
 
 
-def settle(connection: Connection, attempts: Sequence[Attempt], boot_id: str) -> int:
+def settle(connection: Connection, attempts: Sequence[Attempt]) -> int:
     """Record how tries ended; one whose lease was lost changes nothing. Returns how many were recorded."""
     ended = [
         (one.number, one.outcome, one.state, one.provider, one.ended_at, int(one.counted), one.next_attempt_at,
-         one.provider_id, one.error)
+         one.provider_id, one.error, one.owner)
         for one in attempts
     ]  # fmt: skip
-    recorded = connection.exec_driver_sql(_SETTLE, (json.dumps(ended), boot_id)).rowcount
+    recorded = _SETTLE(connection, Rows(ended)).rowcount
     insert_rows(
         connection,
         "delivery_attempt",
@@ -176,46 +187,49 @@ def settle(connection: Connection, attempts: Sequence[Attempt], boot_id: str) ->
     return recorded
 
 
-def release(connection: Connection, numbers: Collection[int], boot_id: str) -> None:
+def release(connection: Connection, numbers: Collection[int], owner: str) -> None:
     """Give back messages that were claimed and surely not tried."""
-    connection.exec_driver_sql(
-        "UPDATE message SET state = 'queued', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL"
-        " WHERE state = 'sending' AND lease_owner = ? AND id IN (SELECT value FROM json_each(?))",
-        (boot_id, json.dumps(list(numbers))),
-    )
+    _RELEASE(connection, owner, Members(numbers))
 
 
 # Both repeat the condition of the partial index: SQLite does not conclude it from one state alone.
+_OF_THE_DEAD = "AND lease_owner IN ({texts})"
 _HOLD = """UPDATE message
    SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),
        error = 'the program ended while sending: it may have left'
  WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND may_leave_at IS NOT NULL
-   AND channel NOT IN (SELECT value FROM json_each(?))"""
+   AND channel NOT IN ({texts}) %s"""
 _REQUEUE = """UPDATE message
    SET state = 'queued', lease_owner = NULL, lease_until = NULL, next_attempt_at = ?,
-       maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN channel IN (SELECT value FROM json_each(?)) THEN ? END)
- WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending'"""
+       maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN channel IN ({texts}) THEN CAST(? AS BIGINT) END)
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' %s"""
+_HOLD_ALL, _HOLD_OF = Statement(_HOLD % ""), Statement(_HOLD % _OF_THE_DEAD)
+_REQUEUE_ALL, _REQUEUE_OF = Statement(_REQUEUE % ""), Statement(_REQUEUE % _OF_THE_DEAD)
 
 
-def recover(connection: Connection, resending: Collection[str], now: Milliseconds) -> tuple[int, int]:
+def recover(
+    connection: Connection,
+    resending: Collection[str],
+    now: Milliseconds,
+    owners: Collection[str] | None = None,
+) -> tuple[int, int]:
     """Settle what a dead daemon left in `sending`: due at once, or held where it may have left and must not double.
 
     `resending` names the channels that may send a second copy. No attempt is counted. Returns (queued, held).
-    The caller holds the ledger's lock, so whoever was sending is gone.
+    `owners` are the dead; None: the caller holds the ledger's lock, so whoever was sending is gone.
     """
-    names = json.dumps(list(resending))
-    held = connection.exec_driver_sql(_HOLD, (names,)).rowcount
-    queued = connection.exec_driver_sql(_REQUEUE, (now, names, now)).rowcount
-    return queued, held
+    names = Members(resending)
+    if owners is None:
+        held = _HOLD_ALL(connection, names).rowcount
+        return _REQUEUE_ALL(connection, now, names, now).rowcount, held
+    dead = Members(owners)
+    held = _HOLD_OF(connection, names, dead).rowcount
+    return _REQUEUE_OF(connection, now, names, now, dead).rowcount, held
 
 
 def next_due(connection: Connection, channel: str, purpose: str | None = None) -> Milliseconds | None:
     """Return when the first queued message of a channel is due, None when none is queued."""
-    only = "AND purpose = ?" if purpose else ""
-    wanted = (purpose,) if purpose else ()
-    due = connection.exec_driver_sql(
-        f"SELECT min(next_attempt_at) FROM message WHERE state = 'queued' AND channel = ? {only}",  # noqa: S608
-        (channel, *wanted),
-    ).scalar_one()
+    found = _NEXT_OF_SOME(connection, channel, purpose) if purpose else _NEXT_OF_ALL(connection, channel)
+    due = found.scalar_one()
     return None if due is None else int(due)

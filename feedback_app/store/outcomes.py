@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
 from feedback_app.store.bulk import insert_rows
 from feedback_app.store.outbox import enqueue
+from feedback_app.store.sql import POSTGRESQL, SQLITE, Rows, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,20 +18,39 @@ if TYPE_CHECKING:
 
     from feedback_app.model import Milliseconds, Outcome
 
-_DONE = """UPDATE feedback
-   SET state = 'processed', processed_at = ?, ended = json_extract(done.value, '$[1]'),
-       analysis = json_extract(done.value, '$[2]')
-  FROM json_each(?) AS done
- WHERE feedback.id = json_extract(done.value, '$[0]')"""
+_DONE = Statement(
+    """UPDATE feedback
+   SET state = 'processed', processed_at = ?, ended = done.ended, analysis = done.analysis {given_back}
+  FROM {rows} AS done WHERE feedback.id = done.number {still_ours}""",
+    columns={"number": "bigint", "ended": "text", "analysis": "text", "owner": "text"},
+    only={
+        "given_back": {POSTGRESQL: ", lease_owner = NULL"},
+        "still_ours": {
+            POSTGRESQL: "AND feedback.state = 'received' AND feedback.lease_owner = done.owner RETURNING done.number"
+        },
+    },
+)
 
 
-def commit(connection: Connection, outcomes: Sequence[Outcome], now: Milliseconds) -> None:
-    """Mark the ratings as processed, keep the low ones, put the messages into the outbox."""
+def commit(
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    now: Milliseconds,
+    owners: Sequence[str | None] | None = None,
+) -> None:
+    """Mark the ratings as processed, keep the low ones, put the messages into the outbox.
+
+    Where daemons share the ledger, `owners` are the leases under which they were claimed: one that was lost in between
+    leaves nothing of its outcome.
+    """
     done = [
-        (one.feedback.number, one.ended, json.dumps(one.analysis) if one.analysis else None)
-        for one in outcomes
+        (one.feedback.number, one.ended, json.dumps(one.analysis) if one.analysis else None, owner)
+        for one, owner in zip(outcomes, owners or repeat(None), strict=False)
     ]
-    connection.exec_driver_sql(_DONE, (now, json.dumps(done)))
+    found = _DONE(connection, now, Rows(done))
+    if connection.dialect.name != SQLITE:
+        ours = set(found.scalars())
+        outcomes = [one for one in outcomes if one.feedback.number in ours]
     insert_rows(
         connection,
         "low_rating",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -11,11 +10,14 @@ from feedback_app import failpoints
 from feedback_app.model import Customer, Feedback, Milliseconds
 from feedback_app.store import customers
 from feedback_app.store.bulk import insert_rows
+from feedback_app.store.sql import Members, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
+
+    from feedback_app.store.sql import Result
 
 
 class Arrival(Protocol):
@@ -43,8 +45,25 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_KNOWN = Statement(
+    "SELECT external_id, content_hash FROM feedback WHERE source = ? AND external_id IN ({texts})"
+)
+_NUMBER = Statement("SELECT id FROM feedback WHERE source = ? AND external_id = ?")
+_NEXT_RETRY = Statement(
+    "SELECT min(retry_at) FROM feedback WHERE state = 'received' AND retry_at IS NOT NULL"
+)
+# Compared twice, because an owner of None, where there is but one daemon, has no type of its own on PostgreSQL.
+_FAILED = Statement(
+    "UPDATE feedback SET attempts = attempts + 1, error = ?, retry_at = ?, state = ?, lease_owner = NULL"
+    " WHERE id = ? AND state = 'received' AND (CAST(? AS TEXT) IS NULL OR lease_owner = ?)"
+)
+
+
 def take_in(connection: Connection, arrivals: Sequence[Arrival], now: Milliseconds) -> list[Taken]:
-    """Store what is new, with its customers' contact data; says for each arrival what became of it."""
+    """Store what is new, with its customers' contact data; says for each arrival what became of it.
+
+    Where another process stores the same id at the same moment, the unique key fails the unit, which then runs again.
+    """
     hashes = _known_hashes(connection, arrivals)
     taken: list[Taken] = []
     rows = []
@@ -78,30 +97,26 @@ def _known_hashes(connection: Connection, arrivals: Sequence[Arrival]) -> dict[t
     return {
         (source, external_id): content_hash
         for source, wanted in ids.items()
-        for external_id, content_hash in connection.exec_driver_sql(
-            "SELECT external_id, content_hash FROM feedback"
-            " WHERE source = ? AND external_id IN (SELECT value FROM json_each(?))",
-            (source, json.dumps(wanted)),
-        )
+        for external_id, content_hash in _KNOWN(connection, source, Members(wanted))
     }
 
 
 def number_of(connection: Connection, source: str, external_id: str) -> int | None:
     """Return the ledger's number of a rating, None when it is not there."""
-    found = connection.exec_driver_sql(
-        "SELECT id FROM feedback WHERE source = ? AND external_id = ?", (source, external_id)
-    ).scalar_one_or_none()
+    found = _NUMBER(connection, source, external_id).scalar_one_or_none()
     return None if found is None else int(found)
 
 
-_CLAIM = """SELECT f.id, f.source, f.external_id, f.customer_id, f.item, f.rating, f.comment, f.given_at,
-       f.received_at, f.thank, f.attempts, c.id, c.name, c.email, c.phone, c.preferred_channels, c.addresses,
-       c.locale, c.timezone, c.opted_out_at
-  FROM feedback AS f LEFT JOIN customer AS c ON c.id = f.customer_id
- WHERE f.state = 'received' AND """
-_FRESH = _CLAIM + "f.retry_at IS NULL AND f.id > ? ORDER BY f.id LIMIT ?"
-_NAMED = _CLAIM + "f.id IN (SELECT value FROM json_each(?))"  # noqa: S608 - two constants
-_RETRY = _CLAIM + "f.retry_at <= ? ORDER BY f.retry_at LIMIT ?"
+COLUMNS = """f.id, f.source, f.external_id, f.customer_id, f.item, f.rating, f.comment, f.given_at,
+       f.received_at, f.thank, f.attempts, f.lease_owner, c.id, c.name, c.email, c.phone, c.preferred_channels,
+       c.addresses, c.locale, c.timezone, c.opted_out_at"""
+_CLAIM = (
+    f"SELECT {COLUMNS} FROM feedback AS f LEFT JOIN customer AS c ON c.id = f.customer_id"  # noqa: S608 - a constant
+    " WHERE f.state = 'received' AND "
+)
+_FRESH = Statement(_CLAIM + "f.retry_at IS NULL AND f.id > ? ORDER BY f.id LIMIT ?")
+_NAMED = Statement(_CLAIM + "f.id IN ({bigints})")
+_RETRY = Statement(_CLAIM + "f.retry_at <= ? ORDER BY f.retry_at LIMIT ?")
 
 
 class Claimed(NamedTuple):
@@ -110,6 +125,7 @@ class Claimed(NamedTuple):
     feedback: Feedback
     customer: Customer | None  # None: not named, or nobody told us of them
     failures: int  # attempts that failed so far
+    owner: str | None  # whose lease it is, where daemons share the ledger
 
 
 def claim_fresh(connection: Connection, after: int, limit: int) -> list[Claimed]:
@@ -117,15 +133,16 @@ def claim_fresh(connection: Connection, after: int, limit: int) -> list[Claimed]
 
     Claiming writes nothing: one daemon holds the ledger, and what it had in hand when it died is as if never seen.
     """
-    return _claimed(connection, _FRESH, (after, limit))
+    return claimed_rows(_FRESH(connection, after, limit))
 
 
 def claim_retries(connection: Connection, now: Milliseconds, limit: int) -> list[Claimed]:
     """Return ratings whose last attempt failed and that are due again."""
-    return _claimed(connection, _RETRY, (now, limit))
+    return claimed_rows(_RETRY(connection, now, limit))
 
 
-def _claimed(connection: Connection, query: str, parameters: tuple[object, ...]) -> list[Claimed]:
+def claimed_rows(found: Result) -> list[Claimed]:
+    """Return what rows of COLUMNS hold."""
     # Unpacked, because asking a row for each of its columns by name costs more than reading it.
     return [
         Claimed(
@@ -143,33 +160,32 @@ def _claimed(connection: Connection, query: str, parameters: tuple[object, ...])
             ),
             customers.from_columns(*known) if known[0] is not None else None,
             failures,
+            owner,
         )
         for (
-            number, source, external_id, customer, item, rating, comment, given_at, received_at, thank, failures, *known
-        ) in connection.exec_driver_sql(query, parameters)
+            number, source, external_id, customer, item, rating, comment, given_at, received_at, thank, failures, owner,
+            *known
+        ) in found
     ]  # fmt: skip
 
 
 def claim_numbers(connection: Connection, numbers: Sequence[int]) -> list[Claimed]:
     """Return those of the given ratings that still wait."""
-    return _claimed(connection, _NAMED, (json.dumps(list(numbers)),))
+    return claimed_rows(_NAMED(connection, Members(numbers)))
 
 
 def next_retry(connection: Connection) -> Milliseconds | None:
     """Return when the first failed rating is due again, None when none waits."""
-    due = connection.exec_driver_sql(
-        "SELECT min(retry_at) FROM feedback WHERE state = 'received' AND retry_at IS NOT NULL"
-    ).scalar_one()
+    due = _NEXT_RETRY(connection).scalar_one()
     return None if due is None else int(due)
 
 
-def record_failure(connection: Connection, number: int, error: str, retry_at: Milliseconds | None) -> None:
-    """Count a failed attempt; `retry_at` None ends the rating as dead."""
-    connection.exec_driver_sql(
-        "UPDATE feedback SET attempts = attempts + 1, error = ?, retry_at = ?, state = ?"
-        " WHERE id = ? AND state = 'received'",
-        (error, retry_at, "dead" if retry_at is None else "received", number),
-    )
+def record_failure(
+    connection: Connection, number: int, error: str, retry_at: Milliseconds | None, owner: str | None = None
+) -> None:
+    """Count a failed attempt; `retry_at` None ends the rating as dead. A lease that was lost changes nothing."""
+    state = "dead" if retry_at is None else "received"
+    _FAILED(connection, error, retry_at, state, number, owner, owner)
 
 
 def take_one(connection: Connection, arrival: Arrival, now: Milliseconds) -> tuple[Taken, int]:

@@ -1,165 +1,89 @@
-"""The ledger as the rest of the program sees it: read something, write something."""
+"""The ledger as the rest of the program sees it: read something, write something.
+
+`feedback_app.store.ledger` says where it is and opens it; SQLite and PostgreSQL each have a folder of their own.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-from contextlib import AsyncExitStack
-from functools import partial
-from typing import TYPE_CHECKING, Self, TypeVar
-
-from feedback_app.errors import BadConfig, StorageFailed
-from feedback_app.store import holders, migrate, place
-from feedback_app.store.doorbell import Doorbell, ring
-from feedback_app.store.engines import reading_engine
-from feedback_app.store.failures import damaged, explained
-from feedback_app.store.lock import LedgerLock, Role
-from feedback_app.store.writer import GroupCommitWriter, Unit
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from concurrent.futures import Future
-    from pathlib import Path
     from types import TracebackType
 
     from sqlalchemy import Connection
 
+    from feedback_app.errors import StorageFailed
+    from feedback_app.store.writer import Unit
+
 T = TypeVar("T")
-
-LARGE_WAL = 256 * 1024 * 1024  # bytes; 16 times what is left to grow where nobody is in the way
-_PATIENCE = 2.0  # seconds; a command has the lock for the moment of a checkpoint
+Role: TypeAlias = Literal["daemon", "command"]
 
 
-class Store:
+class Store(ABC):
     """One open ledger. Enter it once; everything it opened is closed on the way out.
 
-    A daemon holds the ledger's lock as long as it is entered, so there is one. A command takes it only for the
-    moment of a checkpoint, and rings the daemon's bell after each commit.
+    Queries and units of work are plain functions of a connection. A unit may run twice, and then its first run has
+    left nothing; it must have no effect but on the connection.
 
-    Entering raises Busy (75) when another daemon runs, BadConfig (78) for a schema that this program does not
-    fit, BadData (65) for a file that is no ledger, CannotCreate (73), NotPermitted (77), StorageFailed (74).
+    Entering raises Busy (75) when the ledger is for one daemon and another one runs, BadConfig (78) for a schema that
+    this program does not fit, BadData (65) for what is no ledger, CannotCreate (73), NotPermitted (77), Unavailable
+    (69), StorageFailed (74).
     """
 
-    def __init__(self, path: Path, role: Role = "command") -> None:
-        self.path = path
-        self.ledger_id = ""  # known once entered
-        self._role = role
-        self._lock = LedgerLock(path)
+    name: str  # how the ledger is shown: a path, or a URL without its password
+    shared: bool  # whether several daemons may work on it at once, each with leases on what it has in hand
+    ledger_id: str = ""  # known once entered
 
-    async def __aenter__(self) -> Self:
-        if not place.is_there(self.path):
-            migrate.create(self.path)
-        found = migrate.check(self.path)
-        async with AsyncExitStack() as stack:
-            stack.callback(self._lock.release)
-            # The version is told per connection, so the pool's would answer each by its own count.
-            with explained(self.path):
-                self._probe = migrate.looking_at(self.path)
-                stack.callback(self._probe.close)
-                self._probe.execute("PRAGMA schema_version").fetchall()  # only by reading it opens the log
-            if self._role == "daemon":
-                await self._take_over()
-            if found != migrate.HEAD:
-                self._migrate(found)
-            self._writer = GroupCommitWriter(self.path, lock=self._lock, committed=self._after_commit)
-            # Blocks the loop: a close that could be cancelled would let go of the lock while the writer still writes.
-            stack.callback(self._writer.close)
-            self._writer.start()
-            self._reader = reading_engine(self.path)
-            stack.push_async_callback(self._reader.dispose)
-            self.ledger_id = await self.read(partial(_ledger_id, path=self.path))
-            self._writer.hold_to_files()
-            self._opened = stack.pop_all()
-        return self
+    @abstractmethod
+    async def __aenter__(self) -> Self: ...
 
-    async def _take_over(self) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while not self._lock.try_acquire("daemon"):
-            if time.monotonic() > deadline:
-                raise self._lock.refused()
-            await asyncio.sleep(0.05)
-
-    def _migrate(self, found: str) -> None:
-        if self._role != "daemon":
-            raise BadConfig(
-                f"{self.path}: the ledger has schema {found}, this program wants {migrate.HEAD}; "
-                "run `feedback-app db upgrade`"
-            )
-        migrate.upgrade(self.path)
-
-    def _after_commit(self) -> None:
-        if self._role == "command":
-            ring(self.path)
-
+    @abstractmethod
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # Whoever closes a ledger last folds its log back, unless they could not write: after a failure that would
-        # be to go on with unknown state, so the probe is the last then. The next start reads the log with care.
-        if self.failed is None:
-            self._probe.close()
-        await self._opened.aclose()
+    ) -> None: ...
 
+    @abstractmethod
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on one snapshot, on a connection that cannot write."""
-        with self._fail_stop():
-            async with self._reader.connect() as connection:
-                return await connection.run_sync(query)
 
-    @contextlib.contextmanager
-    def _fail_stop(self) -> Iterator[None]:
-        """Let nobody write any more once the block found the ledger broken."""
-        try:
-            with explained(self.path):
-                yield
-        except StorageFailed as error:
-            self._writer.fail(error)
-            raise (self.failed or error) from error
-
+    @abstractmethod
     async def write(self, unit: Unit[T]) -> T:
-        """Run a unit of work and return its result once it is safe on the disk."""
-        return await self._writer.write(unit)
+        """Run a unit of work and return its result once it is safe on the disk.
 
+        Cancelling the wait does not cancel the write. Raises Busy when it cannot be done now and left nothing,
+        StorageFailed when nothing can be trusted any more.
+        """
+
+    @abstractmethod
     def submit(self, unit: Unit[T]) -> Future[T]:
         """Do the same from any thread, without waiting."""
-        return self._writer.submit(unit)
+
+    @abstractmethod
+    def watch(self, heard: Callable[[], None]) -> None:
+        """Call `heard` in this event loop whenever another process says that it left something to do."""
+
+    @abstractmethod
+    def changed(self) -> bool:
+        """Whether another process may have committed since the last call; takes microseconds."""
+
+    @abstractmethod
+    async def running_daemon(self) -> int | None:
+        """Return the pid of a daemon that runs on this ledger, 0 when it is not known, None when none runs."""
 
     @property
+    @abstractmethod
     def failed(self) -> StorageFailed | None:
         """Why the ledger cannot be trusted any more, as far as is known; None while all is well."""
-        return self._writer.failed
 
     def verify(self) -> None:
-        """See that nothing has failed and that the files are those that were opened. Raises StorageFailed."""
-        if failed := self._writer.check_files():
-            raise failed
+        """See that nothing has failed and that the ledger is the one that was opened. Raises StorageFailed."""
 
     def overgrown(self) -> str | None:
-        """Say that the ledger's log is too large and who may be the cause, None when it is not."""
-        size = place.size(place.wal_of(self.path))
-        if size <= LARGE_WAL:
-            return None
-        pids = ", ".join(map(str, holders.readers_of(self.path))) or "not seen at this moment"
-        return (
-            f"{place.wal_of(self.path)}: has grown to {size >> 20:,} MiB; it can be folded back when nobody reads"
-            f" an old state any more; other processes that read: {pids}"
-        )
+        """Say that the ledger takes more room than it should and who may be the cause, None when it does not."""
+        return None
 
-    def watch(self, heard: Callable[[], None]) -> None:
-        """Call `heard` in this event loop whenever another process committed and rang the bell."""
-        bell = Doorbell(self.path, heard)
-        bell.open()
-        self._opened.callback(bell.close)
-
-    def version(self) -> int:
-        """Return a number that changes with every commit of any process; takes microseconds, opens no transaction."""
-        with self._fail_stop():
-            return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _ledger_id(connection: Connection, path: Path) -> str:
-    found = connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'ledger_id'").scalar_one_or_none()
-    if found is None:
-        raise damaged(path, "it has lost its id")
-    return str(found)
+    def give_up(self) -> None:
+        """Wait no longer for a ledger that cannot be reached: what waits for it fails with Unavailable."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feedback_app.store import notes, ratings
+from feedback_app.store.sql import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,9 @@ _KEY = (
     "suspects"  # {"trying": numbers in hand, "deaths": suspected number → starts that it ended while alone}
 )
 _GROUP = 50  # ratings behind one marker; what a restart after a kill costs is a commit for as many
+_FIRST = Statement("""
+SELECT * FROM (SELECT id FROM feedback WHERE state = 'received' AND retry_at IS NULL ORDER BY id LIMIT ?) AS fresh
+UNION ALL SELECT * FROM (SELECT id FROM feedback WHERE state = 'received' AND retry_at <= ? LIMIT ?) AS due""")
 _DEATHS = 3  # one may be chance, a kill from outside in its very moment; a storm of kills may bring two
 
 
@@ -56,12 +60,7 @@ def _accuse(connection: Connection) -> dict[str, int]:
 
 def _first_waiting(connection: Connection, limit: int, now: Milliseconds) -> list[int]:
     """Return the numbers that a daemon may have had in hand: the oldest new ones, and retries that are due."""
-    found = connection.exec_driver_sql(
-        "SELECT * FROM (SELECT id FROM feedback WHERE state = 'received' AND retry_at IS NULL ORDER BY id LIMIT ?)"
-        " UNION ALL SELECT * FROM (SELECT id FROM feedback WHERE state = 'received' AND retry_at <= ? LIMIT ?)",
-        (limit, now, limit),
-    )
-    return list(found.scalars())
+    return list(_FIRST(connection, limit, now, limit).scalars())
 
 
 def mark(connection: Connection, numbers: Sequence[int]) -> None:

@@ -5,6 +5,8 @@ The indices on what is still to do are partial: claiming stays O(log n) however 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -34,6 +36,12 @@ metadata = MetaData(
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 Moment = BigInteger
 
+
+def _where(condition: str) -> dict[str, Any]:
+    """Return the options of an index over these rows only."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 feedback = Table(
     "feedback",
     metadata,
@@ -55,10 +63,12 @@ feedback = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),  # failed ones only
     Column("retry_at", Moment),  # set after a failed attempt
     Column("error", Text),  # of the last failed attempt
+    Column("lease_owner", Text),  # where daemons share the ledger: boot id of the one that has it in hand
+    Column("suspicion", Integer, nullable=False, server_default="0"),  # daemons that died with it in hand
     UniqueConstraint("source", "external_id"),
-    Index("ix_feedback_pending", "id", sqlite_where=text("state = 'received'")),
-    Index("ix_feedback_retry", "retry_at", sqlite_where=text("state = 'received' AND retry_at IS NOT NULL")),
-    Index("ix_feedback_dead", "id", sqlite_where=text("state = 'dead'")),
+    Index("ix_feedback_pending", "id", **_where("state = 'received'")),  # on PostgreSQL over id + 0
+    Index("ix_feedback_retry", "retry_at", **_where("state = 'received' AND retry_at IS NOT NULL")),
+    Index("ix_feedback_dead", "id", **_where("state = 'dead'")),
     Index("ix_feedback_arrival", "received_at", "rating"),
     sqlite_autoincrement=True,  # a number once told to a person is never given to another rating
 )
@@ -91,7 +101,7 @@ low_rating = Table(
     Column("stored_at", Moment, nullable=False),
     Column("acknowledged_at", Moment),
     Column("resolved_at", Moment),
-    Index("ix_low_rating_unresolved", "state", sqlite_where=text("state <> 'resolved'")),
+    Index("ix_low_rating_unresolved", "state", **_where("state <> 'resolved'")),
 )
 
 message = Table(
@@ -124,12 +134,10 @@ message = Table(
     Column("provider", Text),
     Column("provider_id", Text),
     Column("error", Text),
-    Index("ix_message_due", "channel", "next_attempt_at", sqlite_where=text("state = 'queued'")),
-    Index(
-        "ix_message_stuck", "state", sqlite_where=text("state IN ('sending', 'held', 'suppressed', 'dead')")
-    ),
+    Index("ix_message_due", "channel", "next_attempt_at", **_where("state = 'queued'")),
+    Index("ix_message_stuck", "state", **_where("state IN ('sending', 'held', 'suppressed', 'dead')")),
     # What was sent on a day, and how many are dead, without reading the messages; it grows only at its ends.
-    Index("ix_message_settled", "state", "settled_at", sqlite_where=text("settled_at IS NOT NULL")),
+    Index("ix_message_settled", "state", "settled_at", **_where("settled_at IS NOT NULL")),
     Index("ix_message_feedback_id", "feedback_id"),
     sqlite_autoincrement=True,
 )
@@ -172,6 +180,32 @@ daemon = Table(
     Column(
         "channels", Text, nullable=False, server_default="{}"
     ),  # JSON: why a channel is down, as it sees it
+    Column("sources", Text, nullable=False, server_default="{}"),  # JSON: how its sources fare
+    Column("process", Text),  # JSON: what tells this process from any other on the same host
+    Column("fenced_at", Moment),  # its leases were taken away: it was thought dead
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", Text),  # where the next opening goes on from, for sources that cannot remember it
+    Column("paused_at", Moment),
+    Column("received", BigInteger, nullable=False, server_default="0"),  # payloads, duplicates included
+    Column("received_at", Moment),  # of the last one
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("key", LargeBinary, nullable=False),  # over id and payload: one that comes again is the same
+    Column("external_id", Text),  # the source's own id of the payload, where it has one
+    Column("payload", LargeBinary, nullable=False),  # as it came
+    Column("reason", Text, nullable=False),  # why it is no rating
+    Column("received_at", Moment, nullable=False),
+    UniqueConstraint("source", "key"),
 )
 
 meta = Table(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+from feedback_app.store.sql import Members, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
 
     from feedback_app.model import Milliseconds
 
-_MESSAGES = """UPDATE message SET next_attempt_at = ?
- WHERE state = 'queued' AND channel IN (SELECT value FROM json_each(?)) AND next_attempt_at > ?"""
-_RATINGS = (
+_MESSAGES = Statement("""UPDATE message SET next_attempt_at = ?
+ WHERE state = 'queued' AND channel IN ({texts}) AND next_attempt_at > ?""")
+_RATINGS = Statement(
     "UPDATE feedback SET retry_at = ? WHERE state = 'received' AND retry_at IS NOT NULL AND retry_at > ?"
 )
 
@@ -28,6 +29,6 @@ def pull_in(
     no daemon ran. Costs a look at the far end of an index for each channel.
     """
     latest = now + longest
-    messages = connection.exec_driver_sql(_MESSAGES, (now, json.dumps(list(channels)), latest)).rowcount
-    ratings = connection.exec_driver_sql(_RATINGS, (now, latest)).rowcount
+    messages = _MESSAGES(connection, now, Members(channels), latest).rowcount
+    ratings = _RATINGS(connection, now, latest).rowcount
     return messages + ratings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +14,10 @@ branch_labels = None
 depends_on = None
 
 RowId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
 def upgrade() -> None:
@@ -49,14 +54,17 @@ def _intake() -> None:
         sa.UniqueConstraint("source", "external_id", name="uq_feedback_source_external_id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_feedback_pending", "feedback", ["id"], sqlite_where=sa.text("state = 'received'"))
+    # On PostgreSQL only this index can give the order that claims ask for: with stale statistics it would else walk
+    # through the history by the primary key.
+    pending = ["id"] if op.get_bind().dialect.name == "sqlite" else [sa.text("(id + 0)")]
+    op.create_index("ix_feedback_pending", "feedback", pending, **_where("state = 'received'"))
     op.create_index(
         "ix_feedback_retry",
         "feedback",
         ["retry_at"],
-        sqlite_where=sa.text("state = 'received' AND retry_at IS NOT NULL"),
+        **_where("state = 'received' AND retry_at IS NOT NULL"),
     )
-    op.create_index("ix_feedback_dead", "feedback", ["id"], sqlite_where=sa.text("state = 'dead'"))
+    op.create_index("ix_feedback_dead", "feedback", ["id"], **_where("state = 'dead'"))
     op.create_index("ix_feedback_arrival", "feedback", ["received_at", "rating"])
     op.create_table(
         "customer",
@@ -88,9 +96,7 @@ def _intake() -> None:
         sa.ForeignKeyConstraint(["feedback_id"], ["feedback.id"], name="fk_low_rating_feedback_id"),
         sa.UniqueConstraint("feedback_id", name="uq_low_rating_feedback_id"),
     )
-    op.create_index(
-        "ix_low_rating_unresolved", "low_rating", ["state"], sqlite_where=sa.text("state <> 'resolved'")
-    )
+    op.create_index("ix_low_rating_unresolved", "low_rating", ["state"], **_where("state <> 'resolved'"))
 
 
 def _delivery() -> None:
@@ -126,20 +132,18 @@ def _delivery() -> None:
         sa.UniqueConstraint("dedupe_key", name="uq_message_dedupe_key"),
         sqlite_autoincrement=True,
     )
-    op.create_index(
-        "ix_message_due", "message", ["channel", "next_attempt_at"], sqlite_where=sa.text("state = 'queued'")
-    )
+    op.create_index("ix_message_due", "message", ["channel", "next_attempt_at"], **_where("state = 'queued'"))
     op.create_index(
         "ix_message_stuck",
         "message",
         ["state"],
-        sqlite_where=sa.text("state IN ('sending', 'held', 'suppressed', 'dead')"),
+        **_where("state IN ('sending', 'held', 'suppressed', 'dead')"),
     )
     op.create_index(
         "ix_message_settled",
         "message",
         ["state", "settled_at"],
-        sqlite_where=sa.text("settled_at IS NOT NULL"),
+        **_where("settled_at IS NOT NULL"),
     )
     op.create_index("ix_message_feedback_id", "message", ["feedback_id"])
     op.create_table(

@@ -16,7 +16,7 @@ from feedback_app.cli import run_command_line
 from feedback_app.model import Outcome
 from feedback_app.store import outbox, outcomes, ratings
 from feedback_app.store.outbox import Lease
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW
 from tests.running import rows
 
@@ -83,7 +83,7 @@ class Ledger:
         """Run a unit of work."""
 
         async def work() -> T:
-            async with Store(self.path) as store:
+            async with SqliteStore(self.path) as store:
                 return await store.write(unit)
 
         return asyncio.run(work())
@@ -128,7 +128,7 @@ class Ledger:
 
     def settle(self, *attempts: Attempt) -> None:
         """Record how sends ended."""
-        self.write(partial(outbox.settle, attempts=attempts, boot_id="boot"))
+        self.write(partial(outbox.settle, attempts=attempts))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the file itself."""

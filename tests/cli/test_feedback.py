@@ -150,12 +150,12 @@ def test_explain_tells_a_thanked_rating_from_its_arrival_to_the_last_try(cli: Cl
     ledger.processed([rating], ended="thanked", messages=[one])
     ledger.claim()
     ledger.settle(
-        Attempt(number=1, outcome="temporary", state="queued", provider="mail", started_at=NOW + 1000,
+        Attempt(number=1, outcome="temporary", state="queued", provider="mail", owner="boot", started_at=NOW + 1000,
                 ended_at=NOW + 2000, next_attempt_at=NOW + 9000, error="450 later")
     )  # fmt: skip
     ledger.claim()
     ledger.settle(
-        Attempt(number=1, outcome="sent", state="sent", provider="mail", started_at=NOW + 9000,
+        Attempt(number=1, outcome="sent", state="sent", provider="mail", owner="boot", started_at=NOW + 9000,
                 ended_at=NOW + 10_000, provider_id="Q1")
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 from feedback_app.model import Customer
 from feedback_app.store import low_ratings
 from feedback_app.store.low_ratings import Step
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def test_of_many_at_once_one_is_the_first(ledger: Ledger, case: int) -> None:
 
     async def race() -> list[str]:
         step = Step(by="ann", to="resolved", note="mine")
-        async with Store(ledger.path) as one, Store(ledger.path) as other:
+        async with SqliteStore(ledger.path) as one, SqliteStore(ledger.path) as other:
             wishes = [
                 store.write(partial(low_ratings.take, number=case, step=step, now=NOW))
                 for store in (one, other)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feedback_app.store import message_queries
-from feedback_app.store.lock import LedgerLock
 from feedback_app.store.outbox import Attempt
+from feedback_app.store.sqlite.lock import LedgerLock
 from tests.making import NOW, incoming, message
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def ended(number: int, state: NextState, outcome: AttemptOutcome, error: str | N
         outcome=outcome,
         state=state,
         provider="mail",
+        owner="boot",
         started_at=NOW,
         ended_at=NOW,
         error=error,

@@ -11,9 +11,9 @@ import pytest
 
 from feedback_app.cli.paging import PAGE, pages
 from feedback_app.store import customers, low_ratings, message_queries, rating_queries
-from feedback_app.store.engines import writing_engine
 from feedback_app.store.message_queries import MessageFilter
 from feedback_app.store.rating_queries import RatingFilter
+from feedback_app.store.sqlite.engines import writing_engine
 from tests.making import incoming
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from feedback_app.store.store import Store
+    from feedback_app.store.sqlite.store import SqliteStore
     from tests.cli.conftest import Cli, Ledger
 
 MANY = 100_000
@@ -35,7 +35,7 @@ class Row:
         self.id = key
 
 
-async def test_pages_follow_each_other_without_a_gap(store: Store) -> None:
+async def test_pages_follow_each_other_without_a_gap(store: SqliteStore) -> None:
     """The limit holds over all of them, and rows that come meanwhile are found."""
     numbers = range(1, 2 * PAGE + 2)
     found = list(numbers)

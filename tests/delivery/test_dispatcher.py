@@ -24,10 +24,10 @@ from feedback_app import (
     Receipt,
     TemporaryFailure,
 )
-from feedback_app.delivery.dispatcher import DeliveryPolicy, Dispatcher
+from feedback_app.delivery.dispatcher import Alone, DeliveryPolicy, Dispatcher
 from feedback_app.delivery.retry import Backoff
 from feedback_app.store import customers, outbox, status
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, message
 from tests.running import DEADLINE
 
@@ -67,10 +67,12 @@ class _Time:
         return self.now
 
 
-def _dispatcher(store: Store, notifier: Notifier, clock: Callable[[], int], **policy: Any) -> Dispatcher:
+def _dispatcher(
+    store: SqliteStore, notifier: Notifier, clock: Callable[[], int], **policy: Any
+) -> Dispatcher:
     facts: dict[str, Any] = {"workers": 4, "max_attempts": 3, "backoff": Backoff(30, 3600), **policy}
     return Dispatcher(
-        store, notifier, provider="scripted", policy=DeliveryPolicy(**facts), boot_id="boot", clock=clock
+        store, notifier, provider="scripted", policy=DeliveryPolicy(**facts), lease=Alone("boot"), clock=clock
     )
 
 
@@ -85,7 +87,7 @@ async def _delivering(one: Dispatcher) -> AsyncIterator[None]:
 
 
 async def _deliver_all(
-    store: Store, notifier: Notifier, clock: Callable[[], int], **policy: Any
+    store: SqliteStore, notifier: Notifier, clock: Callable[[], int], **policy: Any
 ) -> Dispatcher:
     one = _dispatcher(store, notifier, clock, **policy)
     async with _delivering(one):
@@ -93,12 +95,12 @@ async def _deliver_all(
     return one
 
 
-async def _queue(store: Store, count: int) -> None:
+async def _queue(store: SqliteStore, count: int) -> None:
     entries = [message(number, customer=None) for number in range(1, count + 1)]
     await store.write(partial(outbox.enqueue, entries=entries, now=NOW))
 
 
-async def _states(store: Store) -> dict[str, int]:
+async def _states(store: SqliteStore) -> dict[str, int]:
     counts = await store.read(status.counts)
     return {state: count for state, count in counts["messages"].items() if count}
 
@@ -107,7 +109,7 @@ async def _ok(_message: Message) -> Receipt:
     return Receipt(provider_id="p")
 
 
-async def test_every_message_is_sent_once(store: Store) -> None:
+async def test_every_message_is_sent_once(store: SqliteStore) -> None:
     """Many messages over few workers: each exactly once, each recorded."""
     await _queue(store, 300)
     notifier = _Scripted(_ok)
@@ -117,7 +119,7 @@ async def test_every_message_is_sent_once(store: Store) -> None:
     assert one.counts == {"sent": 300}
 
 
-async def test_failures_come_again_until_they_are_dead(store: Store) -> None:
+async def test_failures_come_again_until_they_are_dead(store: SqliteStore) -> None:
     """Three attempts with waits between them, then a dead letter with its reason."""
     await _queue(store, 1)
     clock = _Time()
@@ -152,7 +154,7 @@ async def test_failures_come_again_until_they_are_dead(store: Store) -> None:
     ],
 )
 async def test_whatever_a_plugin_raises_is_its_messages_outcome(
-    store: Store, error: BaseException, wanted: dict[str, int]
+    store: SqliteStore, error: BaseException, wanted: dict[str, int]
 ) -> None:
     """Neither a worker nor the program ends."""
     await _queue(store, 1)
@@ -177,7 +179,7 @@ async def test_whatever_a_plugin_raises_is_its_messages_outcome(
     ],
 )
 async def test_whatever_a_plugin_says_can_be_stored(
-    store: Store, answer: Exception | Receipt, wanted: str, stored: str
+    store: SqliteStore, answer: Exception | Receipt, wanted: str, stored: str
 ) -> None:
     """Bytes of a far side that are no UTF-8, and values that are no text, are written down and end nothing."""
     await _queue(store, 1)
@@ -195,7 +197,7 @@ async def test_whatever_a_plugin_says_can_be_stored(
         assert said == stored
 
 
-async def test_opted_out_customers_do_not_hide_the_others_behind_them(store: Store) -> None:
+async def test_opted_out_customers_do_not_hide_the_others_behind_them(store: SqliteStore) -> None:
     """A claim that is suppressed as a whole is no sign of having nothing to do."""
     gone = Customer(id="gone")
     await store.write(partial(customers.put, customers=[gone], now=NOW))
@@ -206,7 +208,9 @@ async def test_opted_out_customers_do_not_hide_the_others_behind_them(store: Sto
     assert await _states(store) == {"suppressed": 200, "sent": 1}
 
 
-async def test_a_wrong_answer_is_a_bug_of_the_plugin(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_wrong_answer_is_a_bug_of_the_plugin(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
     """`send` that returns no Receipt is logged with the plugin's name, without the customer's address."""
     await _queue(store, 1)
 
@@ -222,7 +226,7 @@ async def test_a_wrong_answer_is_a_bug_of_the_plugin(store: Store, caplog: pytes
 
 
 async def test_a_channel_that_is_down_burns_no_attempts(
-    store: Store, caplog: pytest.LogCaptureFixture
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A hundred messages wait, one line is logged; one probe opens the channel for all."""
     await _queue(store, 100)
@@ -256,7 +260,7 @@ async def test_a_channel_that_is_down_burns_no_attempts(
     assert attempts == 1
 
 
-async def test_a_send_that_hangs_is_timed_out_and_its_outcome_unknown(store: Store) -> None:
+async def test_a_send_that_hangs_is_timed_out_and_its_outcome_unknown(store: SqliteStore) -> None:
     """Held where it must not double; the others went meanwhile."""
     await _queue(store, 5)
 
@@ -273,7 +277,7 @@ async def test_a_send_that_hangs_is_timed_out_and_its_outcome_unknown(store: Sto
 
 @pytest.mark.parametrize(("on_unknown", "wanted"), [("hold", "held"), ("resend", "queued")])
 async def test_a_send_that_swallows_its_cancellation_keeps_no_worker(
-    store: Store, on_unknown: Literal["resend", "hold"], wanted: str, caplog: pytest.LogCaptureFixture
+    store: SqliteStore, on_unknown: Literal["resend", "hold"], wanted: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is given up, its outcome is unknown, and the only worker sends the others."""
     await _queue(store, 5)
@@ -296,7 +300,7 @@ async def test_a_send_that_swallows_its_cancellation_keeps_no_worker(
     assert not [one for one in asyncio.all_tasks() if one.get_name() == "delivery-email-send"]
 
 
-async def test_a_send_that_cancels_its_own_task_ends_no_worker(store: Store) -> None:
+async def test_a_send_that_cancels_its_own_task_ends_no_worker(store: SqliteStore) -> None:
     """The task is the send's own."""
     await _queue(store, 5)
 
@@ -310,7 +314,9 @@ async def test_a_send_that_cancels_its_own_task_ends_no_worker(store: Store) -> 
     assert one.counts == {"queued": 5}
 
 
-async def test_a_plugin_that_fails_on_every_message_is_suspended_and_burns_few_attempts(store: Store) -> None:
+async def test_a_plugin_that_fails_on_every_message_is_suspended_and_burns_few_attempts(
+    store: SqliteStore,
+) -> None:
     """Five pay for it, the others wait; when it is mended, a probe opens the channel and all are sent."""
     await _queue(store, 40)
     clock = _Time()
@@ -339,12 +345,12 @@ async def test_a_plugin_that_fails_on_every_message_is_suspended_and_burns_few_a
     assert not one.health.down
 
 
-async def _attempts(store: Store) -> list[int]:
+async def _attempts(store: SqliteStore) -> list[int]:
     query = "SELECT attempts FROM message ORDER BY id"
     return await store.read(lambda connection: list(connection.exec_driver_sql(query).scalars()))
 
 
-async def test_a_poison_message_ends_as_dead_and_suspends_nothing(store: Store) -> None:
+async def test_a_poison_message_ends_as_dead_and_suspends_nothing(store: SqliteStore) -> None:
     """The plugin fails on it each time and sends all others."""
     await _queue(store, 30)
     clock = _Time()
@@ -366,7 +372,7 @@ async def test_a_poison_message_ends_as_dead_and_suspends_nothing(store: Store) 
     assert (await _attempts(store))[6] == 3
 
 
-async def test_where_a_double_must_not_be_the_marker_is_committed_before_the_send(store: Store) -> None:
+async def test_where_a_double_must_not_be_the_marker_is_committed_before_the_send(store: SqliteStore) -> None:
     """When `send` begins, the ledger says already that the message may leave."""
     await _queue(store, 1)
     seen: list[object] = []
@@ -383,7 +389,7 @@ async def test_where_a_double_must_not_be_the_marker_is_committed_before_the_sen
     assert seen == [NOW]
 
 
-async def test_stopping_hard_gives_back_what_was_not_begun_and_leaves_what_was(store: Store) -> None:
+async def test_stopping_hard_gives_back_what_was_not_begun_and_leaves_what_was(store: SqliteStore) -> None:
     """Messages that no worker had taken are queued as before; those in mid-send stay to be decided."""
     await _queue(store, 20)
     begun = asyncio.Event()
@@ -432,9 +438,9 @@ async def test_a_probe_that_meets_a_locked_ledger_is_not_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its marker cannot be written, so it goes back untried and that is said; the next one opens the channel."""
-    monkeypatch.setattr("feedback_app.store.engines._COMMON", ("PRAGMA busy_timeout = 50",))
+    monkeypatch.setattr("feedback_app.store.sqlite.engines._COMMON", ("PRAGMA busy_timeout = 50",))
     clock = _Time()
-    async with Store(tmp_path / "feedback.db") as store:
+    async with SqliteStore(tmp_path / "feedback.db") as store:
         await _queue(store, 2)
         with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as ledger:
             notifier = _Locked(ledger)

@@ -14,7 +14,7 @@ from feedback_app.delivery.retry import Backoff
 from feedback_app.delivery.waits import pull_in
 from feedback_app.settings.schema import DeliverySettings
 from feedback_app.store import daemons, outbox, ratings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 from tests.running import DEADLINE, business, daemon, rows, sent
 
@@ -23,20 +23,20 @@ DAYS = 3 * 24 * HOUR
 POLICY = DeliverySettings()
 
 
-async def waiting(store: Store, *, until: int, channel: str = "email") -> None:
+async def waiting(store: SqliteStore, *, until: int, channel: str = "email") -> None:
     """Put a message and a rating into the ledger that wait until then."""
     await store.write(partial(outbox.enqueue, entries=[message(channel=channel)], now=until))
     await store.write(partial(ratings.take_in, arrivals=[incoming()], now=NOW))
     await store.write(partial(ratings.record_failure, number=1, error="broken", retry_at=until))
 
 
-def times(store: Store) -> list[tuple[int]]:
+def times(store: SqliteStore) -> list[tuple[int]]:
     """Return when the message and the rating are due."""
     return rows(store.path, "SELECT next_attempt_at FROM message UNION ALL SELECT retry_at FROM feedback")
 
 
 async def test_what_a_clock_set_back_left_days_ahead_is_due_now(
-    store: Store, caplog: pytest.LogCaptureFixture
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Messages and ratings; said once, with their number."""
     await waiting(store, until=NOW + DAYS)
@@ -48,7 +48,7 @@ async def test_what_a_clock_set_back_left_days_ahead_is_due_now(
     assert vars(record)["waiting"] == 2
 
 
-async def test_what_waits_no_longer_than_a_back_off_goes_on_waiting(store: Store) -> None:
+async def test_what_waits_no_longer_than_a_back_off_goes_on_waiting(store: SqliteStore) -> None:
     """Up to the longest one of the settings, and the hour that a far side may ask for."""
     await waiting(store, until=NOW + 2 * HOUR)
     assert not await pull_in(store, DeliverySettings(backoff_maximum="2h"), ["email"], NOW)  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ async def test_a_clock_set_back_while_no_daemon_ran_is_noticed_at_the_start(
 ) -> None:
     """What the wrong time left waiting is delivered at once, and the log says why."""
     config = business(tmp_path)
-    async with Store(tmp_path / "feedback.db") as store:
+    async with SqliteStore(tmp_path / "feedback.db") as store:
         late = message(channel="chat", customer=None)
         await store.write(partial(outbox.enqueue, entries=[late], now=NOW + DAYS))
         await store.write(partial(daemons.register, boot_id="b", host="h", pid=1, now=NOW + DAYS))
@@ -80,7 +80,7 @@ async def test_a_clock_set_back_while_no_daemon_ran_is_noticed_at_the_start(
     assert said["the clock was set back while no daemon ran"]["seconds"] == DAYS / 1000
 
 
-async def test_the_newest_daemon_is_the_one_started_last_whatever_the_clock_said(store: Store) -> None:
+async def test_the_newest_daemon_is_the_one_started_last_whatever_the_clock_said(store: SqliteStore) -> None:
     """One that ran in 2106 does not stay the newest for eighty years."""
     for boot_id, now in (("ahead", 4_300_000_000_000), ("right", NOW)):
         await store.write(partial(daemons.register, boot_id=boot_id, host="h", pid=1, now=now))

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from feedback_app.store import migrate, outbox, ratings, status
-from feedback_app.store.store import Store
+from feedback_app.store import outbox, ratings, status
+from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 
 LIMIT = 0.01  # seconds at the 99th percentile
@@ -63,7 +64,7 @@ def run(_first_seed: int, thousands: int) -> Figures:
     figures = Figures(rows=thousands * 1000)
     with tempfile.TemporaryDirectory(prefix="feedback-big-") as name:
         ledger = Path(name) / "feedback.db"
-        migrate.create(ledger)
+        file.create(ledger)
         _fill(ledger, thousands * 1000)
         figures.most_mebibytes = ledger.stat().st_size >> 20
         asyncio.run(_ask(ledger, figures))
@@ -85,7 +86,7 @@ def _fill(ledger: Path, rows: int) -> None:
 
 async def _ask(ledger: Path, figures: Figures) -> None:
     begun = time.perf_counter()
-    async with Store(ledger, "daemon") as store:
+    async with SqliteStore(ledger, "daemon") as store:
         figures.slowest_start = time.perf_counter() - begun
         arrivals = [incoming(f"waiting{number}") for number in range(_WAITING)]
         await store.write(partial(ratings.take_in, arrivals=arrivals, now=NOW))
@@ -131,11 +132,17 @@ def _claim_and_release(connection: Connection) -> None:
 def _claim_and_settle(connection: Connection) -> None:
     attempts = [
         outbox.Attempt(
-            number=number, outcome="sent", state="sent", provider="big", started_at=NOW, ended_at=NOW
+            number=number,
+            outcome="sent",
+            state="sent",
+            provider="big",
+            owner=_LEASE.owner,
+            started_at=NOW,
+            ended_at=NOW,
         )
         for number in _claim(connection, 4)
     ]
-    assert outbox.settle(connection, attempts, _LEASE.owner) == len(attempts)
+    assert outbox.settle(connection, attempts) == len(attempts)
 
 
 class _Intake:

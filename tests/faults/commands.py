@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from feedback_app.store import holders
+from feedback_app.store.sqlite import holders
 from tests.faults.scenario import Scene, scene
 
 HOLD_LIMIT = 0.05  # seconds

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from feedback_app.cli import run_command_line
 from feedback_app.intake.records import Incoming
 from feedback_app.store import ratings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.feeder import arrival
 from tests.making import NOW
 from tests.running import add, business
@@ -82,7 +82,7 @@ def make(folder: Path) -> None:
 
 
 async def _add_and_crash(ledger: Path, arrivals: list[Incoming]) -> None:
-    async with Store(ledger) as store:
+    async with SqliteStore(ledger) as store:
         for one in arrivals:
             await store.write(partial(ratings.take_in, arrivals=[one], now=NOW))
         os._exit(0)

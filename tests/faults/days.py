@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from feedback_app.report.reporter import Reporter
 from feedback_app.settings import load_settings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.report.ledgers import arrive_at, dates_in_mails
 from tests.running import rows
 
@@ -139,12 +139,12 @@ async def _live_through(year: Year, folder: Path, figures: Figures) -> None:
         f'[reports.daily]\nat = "{year.at:%H:%M}"\ntimezone = "{year.zone.key}"\nto = ["team@example.com"]\n'
     )
     settings = load_settings(config, environ={})
-    async with Store(settings.store_path) as store:
+    async with SqliteStore(settings.store_path) as store:
         arrived = await _arrivals(store, year, chance)
     waiting = list(year.dues)
     for moments in _runs(year, chance):
         figures.starts += 1
-        async with Store(settings.store_path) as store:
+        async with SqliteStore(settings.store_path) as store:
             wall = Wall()
             reporter = Reporter(store, settings, clock=wall, earliest=0)
             for wall.now in moments:
@@ -184,7 +184,7 @@ def _at_change(year: Year) -> list[datetime]:
     return [later for (earlier, _), (later, _) in steps if later - earlier != _DAY]
 
 
-async def _arrivals(store: Store, year: Year, chance: random.Random) -> Counter[date]:
+async def _arrivals(store: SqliteStore, year: Year, chance: random.Random) -> Counter[date]:
     """Store ratings of the year, many of them at the edges of its days; returns how many belong to each date."""
     moments = []
     for _, day in year.dues:

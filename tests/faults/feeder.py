@@ -18,7 +18,7 @@ from feedback_app.intake.identity import content_hash
 from feedback_app.intake.records import Incoming
 from feedback_app.model import Customer, Feedback
 from feedback_app.store import ratings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 _MESSAGES_BY_SMS = 0.3  # share of the customers
 _WEIGHTS = (25, 25, 15, 15, 20)  # of 1 to 5 stars
@@ -54,7 +54,7 @@ async def feed(ledger: Path, log: Path, seed: int, rate: float) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    async with Store(ledger) as store:
+    async with SqliteStore(ledger) as store:
         number = 0
         while True:
             number += 1

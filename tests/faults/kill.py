@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from feedback_app.store import migrate
+from feedback_app.store.sqlite import file
 from tests.faults.oracle import Totals, judge
 from tests.faults.program import Program
 from tests.faults.sinks import Sinks
@@ -72,7 +72,7 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
         folder = Path(name)
         async with Sinks(delay=0.01) as sinks:
             (folder / "config.toml").write_text(config_text(sinks))
-            migrate.create(folder / "feedback.db")
+            file.create(folder / "feedback.db")
             feeder = await _feed(folder, first_seed)
             for seed in range(first_seed, first_seed + cycles):
                 await _cycle(folder, seed, chance, which, figures)

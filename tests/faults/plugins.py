@@ -23,7 +23,7 @@ from feedback_app.clock import now_ms
 from feedback_app.intake.records import Incoming
 from feedback_app.model import Customer
 from feedback_app.store import ratings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.program import Program
 from tests.making import incoming
 
@@ -249,7 +249,7 @@ def _write(folder: Path, case: Case, every: int) -> None:
 
 
 async def _fill(folder: Path) -> None:
-    async with Store(folder / "feedback.db") as store:
+    async with SqliteStore(folder / "feedback.db") as store:
         await store.write(partial(ratings.take_in, arrivals=_arrivals(), now=now_ms()))
 
 

@@ -23,8 +23,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from feedback_app.store import engines, migrate, ratings, writer
-from feedback_app.store.store import Store
+from feedback_app.store import ratings
+from feedback_app.store.sqlite import engines, file, writer
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.feeder import arrival
 
 RECORDED = 150  # ratings, a commit each
@@ -58,7 +59,7 @@ async def program(ledger: Path, log: Path, count: int) -> None:
     """Store `count` ratings, a commit each; each is noted in the log when it was acknowledged."""
     chance = random.Random(1)
     with log.open("ab", buffering=0) as acknowledged:
-        async with Store(ledger) as store:
+        async with SqliteStore(ledger) as store:
             for number in range(count):
                 one = arrival(f"s{number:06d}", chance)
                 await store.write(partial(ratings.take_in, arrivals=[one], now=number))
@@ -67,7 +68,7 @@ async def program(ledger: Path, log: Path, count: int) -> None:
 
 def record(folder: Path, mode: str) -> list[Event]:
     """Run the program under strace in `folder`, on a ledger that exists, and return what it did to its files."""
-    migrate.create(folder / "feedback.db")
+    file.create(folder / "feedback.db")
     shutil.copy(folder / "feedback.db", folder / "before.db")
     trace = folder / "trace"
     command = [sys.executable, "-m", "tests.faults.power", str(folder / "feedback.db"), str(folder / "log"),

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from feedback_app.store import migrate, ratings
-from feedback_app.store.store import Store
+from feedback_app.store import ratings
+from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.feeder import arrival
 from tests.faults.kill import Figures as Settled
 from tests.faults.kill import config_text, settle
@@ -30,7 +31,7 @@ def _empty_ledger() -> bytes:
     """Return a new ledger's bytes: making one takes a third of a second."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "feedback.db"
-        migrate.create(path)
+        file.create(path)
         return path.read_bytes()
 
 
@@ -52,7 +53,7 @@ class Scene:
         """Store `count` ratings and note them as acknowledged."""
         chance = random.Random(seed)
         arrivals = [arrival(f"s{seed:05d}n{number:05d}", chance, by_sms) for number in range(count)]
-        async with Store(self.ledger) as store:
+        async with SqliteStore(self.ledger) as store:
             await store.write(partial(ratings.take_in, arrivals=arrivals, now=1))
         self.acknowledge({one.feedback.id: one.feedback.rating for one in arrivals})
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from feedback_app.store import migrate, ratings, writer
-from feedback_app.store.store import Store
+from feedback_app.store import ratings
+from feedback_app.store.sqlite import file, writer
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.feeder import arrival
 
 _SECONDS = 4.0
@@ -44,7 +45,7 @@ def run(first_seed: int, rounds: int) -> Figures:
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="feedback-stress-") as name:
         ledger = Path(name) / "feedback.db"
-        migrate.create(ledger)
+        file.create(ledger)
         for seed in range(first_seed, first_seed + rounds):
             asyncio.run(_round(ledger, seed, figures))
     return figures
@@ -87,7 +88,7 @@ async def _write(ledger: Path, log: Path, seed: str, role: str) -> None:
     until = time.monotonic() + _SECONDS
     number = 0
     with log.open("w") as told:
-        async with Store(ledger, "daemon" if role == "daemon" else "command") as store:
+        async with SqliteStore(ledger, "daemon" if role == "daemon" else "command") as store:
             while time.monotonic() < until:
                 some = [arrival(f"s{seed}n{number + k}", chance) for k in range(chance.randint(1, 20))]
                 number += len(some)

@@ -14,7 +14,7 @@ import pytest
 from feedback_app.cli import run_command_line
 from feedback_app.errors import StorageFailed
 from feedback_app.model import Customer
-from feedback_app.store import migrate
+from feedback_app.store.sqlite import file
 from tests.faults import big, commands, corrupt, starts, stress
 from tests.making import NOW, incoming
 from tests.running import DEADLINE, add, business, daemon
@@ -35,7 +35,7 @@ def test_the_program_itself_refuses_a_damaged_ledger(tmp_path: Path) -> None:
     """As a process: exit code 74, one line, the file as it was."""
     config = business(tmp_path)
     ledger = tmp_path / "feedback.db"
-    migrate.create(ledger)
+    file.create(ledger)
     _spoil(ledger, "report_run")  # which the command has no need of
     content = ledger.read_bytes()
     command = [sys.executable, "-m", "feedback_app", "--config", str(config), "status"]
@@ -51,7 +51,7 @@ async def test_damage_that_a_daemon_comes_upon_later_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large ledger is not read through at the start; the page is found when it is needed, and nobody goes on."""
-    monkeypatch.setattr("feedback_app.store.migrate._CHECKED", 0)
+    monkeypatch.setattr("feedback_app.store.sqlite.file._CHECKED", 0)
     ledger = tmp_path / "feedback.db"
     config = business(tmp_path)
     await add(ledger, [incoming(f"r{n}", comment="word " * 200, contact=CHATTY) for n in range(400)], NOW)

@@ -200,7 +200,7 @@ async def test_a_plugin_that_fails_on_everything_is_suspended_and_the_others_go_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five messages pay with an attempt; `status` has the plugin and the place of its fault."""
-    monkeypatch.setattr("feedback_app.chores._HEARTBEAT", 0.05)
+    monkeypatch.setattr("feedback_app.presence._HEARTBEAT", 0.05)
     config = business(tmp_path, plugin=_sending("raise KeyError(message.recipient)"))
     (tmp_path / "plugins" / "quick.py").write_text(RECORDER.replace('"chat"', '"quick"'))
     await add(tmp_path / "feedback.db", [*_thanks(40), *_thanks(40, QUICK)], NOW)

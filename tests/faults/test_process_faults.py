@@ -12,7 +12,7 @@ import pytest
 from feedback_app import failpoints
 from feedback_app.errors import BadConfig
 from feedback_app.store import starts
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults import calls, freeze, points, storms
 from tests.faults.needs import need_strace
 from tests.faults.program import Program
@@ -204,7 +204,7 @@ async def test_starts_that_fail_in_a_row_are_paused(tmp_path: Path) -> None:
     assert sent(tmp_path) == []
 
 
-async def test_failed_starts_that_lie_apart_pause_nothing(store: Store) -> None:
+async def test_failed_starts_that_lie_apart_pause_nothing(store: SqliteStore) -> None:
     """Five in a minute are a loop; five in a day are not."""
 
     def pause_after(minutes: int) -> object:

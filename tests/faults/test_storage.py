@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from feedback_app.cli import run_command_line
-from feedback_app.errors import StorageFailed
+from feedback_app.errors import StorageFailed, StorageFull
 from feedback_app.model import Customer
-from feedback_app.store import migrate, ratings
-from feedback_app.store.failures import StorageFull
-from feedback_app.store.store import Store
+from feedback_app.store import ratings
+from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults import full_disk, io_errors
 from tests.faults.needs import need_strace
 from tests.making import NOW, incoming
@@ -44,7 +44,7 @@ async def test_a_full_disk_refuses_and_heals_without_losing_what_was_acknowledge
     """Until space is made each write is refused as a whole; then the same open ledger goes on."""
     filler = small_disk / "filler"
     acknowledged: set[str] = set()
-    async with Store(small_disk / "feedback.db") as store:
+    async with SqliteStore(small_disk / "feedback.db") as store:
         room = shutil.disk_usage(small_disk).free - 300_000
         filler.write_bytes(b"x" * room)
         with pytest.raises(StorageFull, match="no space left on the disk; nothing was stored"):
@@ -60,7 +60,7 @@ async def test_a_full_disk_refuses_and_heals_without_losing_what_was_acknowledge
     assert rows(small_disk / "feedback.db", "PRAGMA integrity_check") == [("ok",)]
 
 
-async def _write_until_refused(store: Store, acknowledged: set[str]) -> None:
+async def _write_until_refused(store: SqliteStore, acknowledged: set[str]) -> None:
     for number in itertools.count():
         one = incoming(f"r{number}", comment="full " * 400)
         await store.write(partial(ratings.take_in, arrivals=[one], now=NOW))
@@ -69,7 +69,7 @@ async def _write_until_refused(store: Store, acknowledged: set[str]) -> None:
 
 async def test_the_log_of_a_ledger_does_not_fill_a_small_disk(small_disk: Path) -> None:
     """Where there is little room it is folded back early, so what fits in the ledger can be stored."""
-    async with Store(small_disk / "feedback.db") as store:
+    async with SqliteStore(small_disk / "feedback.db") as store:
         for number in range(600):
             one = incoming(f"r{number % 50}-{number}", comment="word " * 200)
             await store.write(partial(ratings.take_in, arrivals=[one], now=NOW))
@@ -98,7 +98,7 @@ def test_without_space_at_the_start_one_line_says_so(
     config = business(small_disk)
     ledger = small_disk / "feedback.db"
     if there:
-        migrate.create(ledger)
+        file.create(ledger)
     full_disk.fill(small_disk)
     code = run_command_line(["--config", str(config), *command])
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("feedback-app: ")]
@@ -113,7 +113,7 @@ def test_a_file_system_mounted_read_only_is_named(
     """Nothing is tried; the line says what is wrong with which folder."""
     config = business(small_disk)
     ledger = small_disk / "feedback.db"
-    migrate.create(ledger)
+    file.create(ledger)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert run_command_line(["--config", str(config), "status"]) == 73
     assert capsys.readouterr().err == (
@@ -152,7 +152,7 @@ def test_a_new_ledger_is_on_the_disk_with_its_name(tmp_path: Path) -> None:
     """After a power cut right after the first start there is a whole ledger or none: the folder is synced last."""
     need_strace()
     trace = tmp_path / "trace"
-    make = "from pathlib import Path; from feedback_app.store.migrate import create; create(Path('a.db').resolve())"
+    make = "from pathlib import Path; from feedback_app.store.sqlite.file import create; create(Path('a.db').resolve())"
     strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=link,linkat,fsync,fdatasync"]
     subprocess.run([*strace, sys.executable, "-c", make], check=True, timeout=60, cwd=tmp_path)
     calls = [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines() if "(" in line]
@@ -181,7 +181,7 @@ async def test_an_error_of_a_reader_ends_all_writing(tmp_path: Path) -> None:
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
         raise error
 
-    async with Store(tmp_path / "feedback.db") as store:
+    async with SqliteStore(tmp_path / "feedback.db") as store:
         with pytest.raises(StorageFailed, match="disk I/O error"):
             await store.read(broken)
         with pytest.raises(StorageFailed, match="disk I/O error"):

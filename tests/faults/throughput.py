@@ -14,7 +14,7 @@ from pathlib import Path
 
 from feedback_app.model import Customer
 from feedback_app.store import ratings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.program import Program
 from tests.making import incoming
 
@@ -98,7 +98,7 @@ async def _measure(count: int, between_kills: float | None) -> tuple[float, int]
 
 async def _fill(ledger: Path, count: int) -> None:
     contacts = [Customer(id=f"c{n}", name="Ada", preferred_channels=("chat",)) for n in range(_CUSTOMERS)]
-    async with Store(ledger) as store:
+    async with SqliteStore(ledger) as store:
         for first in range(0, count, _CHUNK):
             arrivals = [
                 incoming(f"r{n}", rating=3 + n % 3, customer=f"c{n % _CUSTOMERS}", comment="kind words " * 10,

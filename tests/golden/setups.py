@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, chdir, closing, contextmanager
 from pathlib import Path
 
-from feedback_app.store.lock import LedgerLock
+from feedback_app.store.sqlite.lock import LedgerLock
 
 NOBODY = 65534
 

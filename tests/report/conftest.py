@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feedback_app.settings import Settings, load_settings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[Store]:
+async def store(settings: Settings) -> AsyncIterator[SqliteStore]:
     """Open the ledger of these settings."""
-    async with Store(settings.store_path) as store:
+    async with SqliteStore(settings.store_path) as store:
         yield store

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from feedback_app.store.store import Store
+    from feedback_app.store.sqlite.store import SqliteStore
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = date(2026, 11, 21)
@@ -43,12 +43,12 @@ def at(day: date, clock: str = "12:00", zone: ZoneInfo = BERLIN) -> int:
     return int(datetime.combine(day, time.fromisoformat(clock), zone).timestamp() * 1000)
 
 
-async def arrive(store: Store, *ratings: float, moment: int = 0, **columns: Any) -> None:
+async def arrive(store: SqliteStore, *ratings: float, moment: int = 0, **columns: Any) -> None:
     """Store processed ratings that arrived at `moment`, by default at noon of DAY; `columns` hold for all."""
     await arrive_at(store, [(moment or at(DAY), rating) for rating in ratings], **columns)
 
 
-async def arrive_at(store: Store, arrivals: Sequence[tuple[int, float]], **columns: Any) -> None:
+async def arrive_at(store: SqliteStore, arrivals: Sequence[tuple[int, float]], **columns: Any) -> None:
     """Store processed ratings, (moment, stars) each; `columns` hold for all."""
     row = {"comment": "", "item": None, "thank": True, "state": "processed", "ended": "thanked", **columns}
 
@@ -64,7 +64,9 @@ async def arrive_at(store: Store, arrivals: Sequence[tuple[int, float]], **colum
     await store.write(unit)
 
 
-async def message(store: Store, key: str, state: str, *, created: int, settled: int | None = None) -> None:
+async def message(
+    store: SqliteStore, key: str, state: str, *, created: int, settled: int | None = None
+) -> None:
     """Put a thank-you message into the outbox, in any state."""
     columns = (
         "message_id", "dedupe_key", "purpose", "channel", "recipient", "subject", "text", "html", "state",
@@ -74,7 +76,7 @@ async def message(store: Store, key: str, state: str, *, created: int, settled: 
     await store.write(lambda connection: insert_rows(connection, "message", columns, [row]))
 
 
-async def rows(store: Store, sql: str) -> Sequence[tuple[Any, ...]]:
+async def rows(store: SqliteStore, sql: str) -> Sequence[tuple[Any, ...]]:
     """Return what a query finds."""
     return await store.read(lambda connection: [tuple(row) for row in connection.exec_driver_sql(sql)])
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feedback_app.cli import run_command_line
-from feedback_app.store.lock import LedgerLock
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.lock import LedgerLock
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.report.ledgers import BERLIN, arrive, at, rows
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def feedback_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable
     (tmp_path / "config.toml").write_text(CONFIG)
 
     async def fill() -> None:
-        async with Store(tmp_path / "feedback.db") as store:
+        async with SqliteStore(tmp_path / "feedback.db") as store:
             await arrive(store, 5, 4, 1, item="hat", comment="Grün", moment=at(YESTERDAY))
             await arrive(store, 2, moment=at(TODAY, "00:00"))
 
@@ -65,7 +65,7 @@ def stored(folder: Path, sql: str) -> Sequence[tuple[object, ...]]:
     """Return what a query finds in the ledger."""
 
     async def look() -> Sequence[tuple[object, ...]]:
-        async with Store(folder / "feedback.db") as store:
+        async with SqliteStore(folder / "feedback.db") as store:
             return await rows(store, sql)
 
     return asyncio.run(look())

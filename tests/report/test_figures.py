@@ -12,13 +12,15 @@ from feedback_app.report.figures import DayFigures, collect
 from tests.report.ledgers import BERLIN, DAY, arrive, at, message
 
 if TYPE_CHECKING:
-    from feedback_app.store.store import Store
+    from feedback_app.store.sqlite.store import SqliteStore
 
 WHOLE = SimpleNamespace(minimum=1.0, maximum=5.0, step=1.0)
 HALVES = SimpleNamespace(minimum=0.5, maximum=5.0, step=0.5)
 
 
-async def figures(store: Store, *, scale: Any = WHOLE, low_below: float = 3, day: Any = DAY) -> DayFigures:
+async def figures(
+    store: SqliteStore, *, scale: Any = WHOLE, low_below: float = 3, day: Any = DAY
+) -> DayFigures:
     """Read a day, the morning after."""
     now = at(DAY + timedelta(days=1), "08:00")
     return await store.read(
@@ -28,7 +30,7 @@ async def figures(store: Store, *, scale: Any = WHOLE, low_below: float = 3, day
     )
 
 
-async def test_counts_each_star_from_the_highest_with_zeros(store: Store) -> None:
+async def test_counts_each_star_from_the_highest_with_zeros(store: SqliteStore) -> None:
     """Count, average and shares are those of the day's ratings."""
     await arrive(store, 5, 5, 4, 2, 1, 1, 1, 5)
     found = await figures(store)
@@ -37,7 +39,7 @@ async def test_counts_each_star_from_the_highest_with_zeros(store: Store) -> Non
     assert stars == [(5, 3, 0.375), (4, 1, 0.125), (3, 0, 0), (2, 1, 0.125), (1, 3, 0.375)]
 
 
-async def test_half_stars_and_ratings_of_an_older_scale_are_listed(store: Store) -> None:
+async def test_half_stars_and_ratings_of_an_older_scale_are_listed(store: SqliteStore) -> None:
     """Every step of the scale is there, and what was given beyond it as well."""
     await arrive(store, 4.5, 0.5, 7)
     found = await figures(store, scale=HALVES)
@@ -45,14 +47,14 @@ async def test_half_stars_and_ratings_of_an_older_scale_are_listed(store: Store)
     assert next(star.count for star in found.stars if star.rating == 4.5) == 1
 
 
-async def test_a_fine_scale_lists_only_what_was_given(store: Store) -> None:
+async def test_a_fine_scale_lists_only_what_was_given(store: SqliteStore) -> None:
     """A hundred rows of zeros say nothing."""
     await arrive(store, 98, 13)
     found = await figures(store, scale=SimpleNamespace(minimum=0, maximum=100, step=1))
     assert [star.rating for star in found.stars] == [98, 13]
 
 
-async def test_a_day_begins_and_ends_at_local_midnight(store: Store) -> None:
+async def test_a_day_begins_and_ends_at_local_midnight(store: SqliteStore) -> None:
     """The first millisecond counts, the one after the last does not."""
     start, end = at(DAY, "00:00"), at(DAY + timedelta(days=1), "00:00")
     for moment in (start - 1, start, end - 1, end):
@@ -62,7 +64,7 @@ async def test_a_day_begins_and_ends_at_local_midnight(store: Store) -> None:
 
 
 async def test_compares_with_the_day_before_and_with_the_days_of_the_week_that_had_ratings(
-    store: Store,
+    store: SqliteStore,
 ) -> None:
     """The mean is over three days here: the other four had no ratings, and the eighth is too old."""
     before = {1: (5, 5, 2, 4), 3: (1,), 7: (4, 4, 4, 4), 8: (1, 1, 1, 1, 1, 1)}
@@ -89,7 +91,7 @@ async def test_compares_with_the_day_before_and_with_the_days_of_the_week_that_h
     assert pytest.approx(0.5 - (0.25 + 1 + 0) / 3) == found.week_before.low_share
 
 
-async def test_with_nothing_before_it_a_day_is_compared_with_nothing(store: Store) -> None:
+async def test_with_nothing_before_it_a_day_is_compared_with_nothing(store: SqliteStore) -> None:
     """No change is said, rather than one against zero."""
     await arrive(store, 5)
     found = await figures(store)
@@ -97,7 +99,7 @@ async def test_with_nothing_before_it_a_day_is_compared_with_nothing(store: Stor
     assert found.week_before is None
 
 
-async def test_a_day_without_ratings_has_no_average_but_a_change_of_number(store: Store) -> None:
+async def test_a_day_without_ratings_has_no_average_but_a_change_of_number(store: SqliteStore) -> None:
     """Nothing is divided by zero."""
     await arrive(store, 5, 3, moment=at(DAY - timedelta(days=1)))
     found = await figures(store)
@@ -110,7 +112,9 @@ async def test_a_day_without_ratings_has_no_average_but_a_change_of_number(store
     ) == (-2, None, None)
 
 
-async def test_one_bad_rating_of_a_rare_item_does_not_lead_over_a_consistently_bad_one(store: Store) -> None:
+async def test_one_bad_rating_of_a_rare_item_does_not_lead_over_a_consistently_bad_one(
+    store: SqliteStore,
+) -> None:
     """Means are shrunken towards the day's; items that are fine are not listed."""
     await arrive(store, *[5] * 40, item="umbrella")
     await arrive(store, 1, item="rare scarf")
@@ -122,14 +126,14 @@ async def test_one_bad_rating_of_a_rare_item_does_not_lead_over_a_consistently_b
     assert listed == [("boots", 6, 2.0, 6), ("rare scarf", 1, 1.0, 1)]
 
 
-async def test_at_most_five_items_are_listed(store: Store) -> None:
+async def test_at_most_five_items_are_listed(store: SqliteStore) -> None:
     """The list is for a glance."""
     for number in range(9):
         await arrive(store, 1, 2, item=f"item {number}")
     assert len((await figures(store)).lowest_items) == 5
 
 
-async def test_shows_the_newest_ten_low_comments_shortened_and_without_empty_ones(store: Store) -> None:
+async def test_shows_the_newest_ten_low_comments_shortened_and_without_empty_ones(store: SqliteStore) -> None:
     """Newest first, with item, rating and number; the words fit a glance."""
     for minute in range(12):
         await arrive(
@@ -151,7 +155,7 @@ async def test_shows_the_newest_ten_low_comments_shortened_and_without_empty_one
     assert len(shown[0].comment) <= 300
 
 
-async def test_says_how_the_ratings_ended_and_how_many_are_history(store: Store) -> None:
+async def test_says_how_the_ratings_ended_and_how_many_are_history(store: SqliteStore) -> None:
     """What is not processed yet is told by its state."""
     await arrive(store, 5, 5, ended="thanked")
     await arrive(store, 1, ended="low", thank=False)
@@ -162,7 +166,7 @@ async def test_says_how_the_ratings_ended_and_how_many_are_history(store: Store)
     assert found.history == 2
 
 
-async def test_counts_open_low_ratings_as_they_are_now(store: Store) -> None:
+async def test_counts_open_low_ratings_as_they_are_now(store: SqliteStore) -> None:
     """Resolved and acknowledged ones are not open."""
     await arrive(store, 1, 1, 1, 1)
     states = ("open", "acknowledged", "resolved", "open")
@@ -179,7 +183,7 @@ async def test_counts_open_low_ratings_as_they_are_now(store: Store) -> None:
     assert (found.count, found.oldest_since) == (2, 1000)
 
 
-async def test_tells_what_was_sent_that_day_from_what_waits_now(store: Store) -> None:
+async def test_tells_what_was_sent_that_day_from_what_waits_now(store: SqliteStore) -> None:
     """Sent and given up by day; queued, held and dead as they stand."""
     noon, yesterday = at(DAY), at(DAY - timedelta(days=1))
     await message(store, "a", "sent", created=noon, settled=noon)
@@ -197,7 +201,7 @@ async def test_tells_what_was_sent_that_day_from_what_waits_now(store: Store) ->
     assert yesterday + 5 == found.oldest_waiting_since
 
 
-async def test_words_that_pose_as_others_are_laid_open(store: Store) -> None:
+async def test_words_that_pose_as_others_are_laid_open(store: SqliteStore) -> None:
     """Line breaks, direction overrides and zero-width characters cannot fake anything."""
     await arrive(
         store,
@@ -210,7 +214,7 @@ async def test_words_that_pose_as_others_are_laid_open(store: Store) -> None:
     assert found.low_comments[0].comment == "one two[U+001B][2J [U+2066]x[U+2069] \U0001f468\U0001f467"
 
 
-async def test_no_query_walks_through_a_whole_table(store: Store) -> None:
+async def test_no_query_walks_through_a_whole_table(store: SqliteStore) -> None:
     """However long the history, a report reads its days and the partial indices."""
     await arrive(store, 1, 5, item="hat", comment="bad")
     statements: list[str] = []

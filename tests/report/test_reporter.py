@@ -22,7 +22,7 @@ from tests.report.ledgers import BERLIN, DAY, arrive, at, rows
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from feedback_app.store.store import Store
+    from feedback_app.store.sqlite.store import SqliteStore
 
 A_DAY = timedelta(days=1)
 RUNS = "SELECT local_date, occasion FROM report_run ORDER BY local_date"
@@ -50,7 +50,7 @@ def configured(folder: Path, config: str) -> Settings:
     return load_settings(folder / "config.toml", environ={})
 
 
-async def test_the_first_start_makes_up_nothing(store: Store, settings: Settings) -> None:
+async def test_the_first_start_makes_up_nothing(store: SqliteStore, settings: Settings) -> None:
     """Ratings of before are there, but the schedule counts from now on."""
     await arrive(store, 5, moment=at(DAY - A_DAY))
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
@@ -61,7 +61,9 @@ async def test_the_first_start_makes_up_nothing(store: Store, settings: Settings
     assert await reporter.make_due("daily") == [DAY]
 
 
-async def test_a_start_before_the_hour_still_reports_yesterday(store: Store, settings: Settings) -> None:
+async def test_a_start_before_the_hour_still_reports_yesterday(
+    store: SqliteStore, settings: Settings
+) -> None:
     """The first report is the first one that is due after the start."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-22 07:00")))
     assert await reporter.make_due("daily") == []
@@ -70,7 +72,7 @@ async def test_a_start_before_the_hour_still_reports_yesterday(store: Store, set
 
 
 async def test_a_report_is_made_once_with_one_message_for_each_recipient(
-    store: Store, settings: Settings
+    store: SqliteStore, settings: Settings
 ) -> None:
     """The messages' ids and keys are stable; the figures are kept."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
@@ -99,7 +101,7 @@ async def test_a_report_is_made_once_with_one_message_for_each_recipient(
     assert (json.loads(figures)["ratings"], zone) == (3, "Europe/Berlin")
 
 
-async def test_missed_days_are_made_late_once_and_in_one_mail(store: Store, settings: Settings) -> None:
+async def test_missed_days_are_made_late_once_and_in_one_mail(store: SqliteStore, settings: Settings) -> None:
     """Each day has its row; the mail bears the newest date."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-18 10:00")))
     await reporter.make_due("daily")
@@ -114,7 +116,7 @@ async def test_missed_days_are_made_late_once_and_in_one_mail(store: Store, sett
 
 
 async def test_of_a_long_absence_the_newest_days_are_made_and_the_others_counted_once(
-    store: Store, settings: Settings
+    store: SqliteStore, settings: Settings
 ) -> None:
     """What was skipped is said in that mail and never comes."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-10-01 10:00")))
@@ -128,7 +130,7 @@ async def test_of_a_long_absence_the_newest_days_are_made_and_the_others_counted
     assert "not made up" not in texts[-1]
 
 
-async def test_a_clock_that_goes_back_repeats_nothing(store: Store, settings: Settings) -> None:
+async def test_a_clock_that_goes_back_repeats_nothing(store: SqliteStore, settings: Settings) -> None:
     """After a jump forward and back, dates made stay made and the next real one comes."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-19 10:00")))
     await reporter.make_due("daily")
@@ -145,7 +147,7 @@ async def test_a_clock_that_goes_back_repeats_nothing(store: Store, settings: Se
     assert made == [date(2026, 11, 19) + index * A_DAY for index in range(4)]
 
 
-async def test_a_clock_that_was_never_set_starts_no_schedule(store: Store, settings: Settings) -> None:
+async def test_a_clock_that_was_never_set_starts_no_schedule(store: SqliteStore, settings: Settings) -> None:
     """A board that boots in 1970 does not owe the reports of fifty years."""
     reporter = Reporter(store, settings, clock=(wall := Wall("1970-01-01 12:00")))
     assert await reporter.make_due("daily") == []
@@ -154,7 +156,7 @@ async def test_a_clock_that_was_never_set_starts_no_schedule(store: Store, setti
 
 
 async def test_a_first_start_in_the_far_future_does_not_silence_the_schedule(
-    store: Store, settings: Settings
+    store: SqliteStore, settings: Settings
 ) -> None:
     """Once the clock is right the schedule counts from then on; nothing is made up for the time before."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2106-02-07 10:00")))
@@ -166,7 +168,7 @@ async def test_a_first_start_in_the_far_future_does_not_silence_the_schedule(
 
 
 async def test_a_clock_before_this_program_was_written_makes_no_report(
-    store: Store, settings: Settings, caplog: pytest.LogCaptureFixture
+    store: SqliteStore, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says that the clock is wrong."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
@@ -177,7 +179,7 @@ async def test_a_clock_before_this_program_was_written_makes_no_report(
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
-async def test_another_time_zone_doubles_no_date(store: Store, settings: Settings, zone: str) -> None:
+async def test_another_time_zone_doubles_no_date(store: SqliteStore, settings: Settings, zone: str) -> None:
     """A date that was reported in the old zone is not reported again in the new one, and none is left out."""
     wall = Wall("2026-11-20 09:00")
     old = Reporter(store, settings, clock=wall)
@@ -192,7 +194,7 @@ async def test_another_time_zone_doubles_no_date(store: Store, settings: Setting
     assert made[-1] >= date(2026, 11, 23)
 
 
-async def test_row_and_messages_are_one_unit(store: Store, settings: Settings) -> None:
+async def test_row_and_messages_are_one_unit(store: SqliteStore, settings: Settings) -> None:
     """When the messages cannot be stored no report counts as made, and the next call makes it whole."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
     await reporter.make_due("daily")
@@ -215,12 +217,12 @@ import asyncio, sys
 from datetime import datetime, UTC
 from feedback_app.report.reporter import Reporter
 from feedback_app.settings import load_settings
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 
 async def main():
     settings = load_settings(sys.argv[1], environ={})
     now = datetime(2026, 11, 22, 7, tzinfo=UTC)
-    async with Store(settings.store_path) as store:
+    async with SqliteStore(settings.store_path) as store:
         reporter = Reporter(store, settings, clock=lambda: now)
         print("ready", flush=True)
         sys.stdin.readline()
@@ -250,7 +252,9 @@ def race(config: Path, racers: int) -> list[str]:
         return [racer.communicate(timeout=60)[0].strip() for racer in running]
 
 
-async def test_ten_processes_at_the_same_second_make_one_report(store: Store, settings: Settings) -> None:
+async def test_ten_processes_at_the_same_second_make_one_report(
+    store: SqliteStore, settings: Settings
+) -> None:
     """The unit looks again inside its transaction."""
     await arrive(store, *[5, 4, 1] * 300)
     await Reporter(store, settings, clock=Wall("2026-11-20 10:00")).make_due("daily")
@@ -260,7 +264,7 @@ async def test_ten_processes_at_the_same_second_make_one_report(store: Store, se
     assert len(await rows(store, MAILS)) == 2
 
 
-async def test_a_report_made_by_hand_is_not_made_again(store: Store, settings: Settings) -> None:
+async def test_a_report_made_by_hand_is_not_made_again(store: SqliteStore, settings: Settings) -> None:
     """By hand twice, then by the schedule: once."""
     reporter = Reporter(store, settings, clock=(wall := Wall("2026-11-21 10:00")))
     await reporter.make_due("daily")
@@ -271,7 +275,7 @@ async def test_a_report_made_by_hand_is_not_made_again(store: Store, settings: S
     assert await rows(store, RUNS) == [("2026-11-21", "manual")]
 
 
-async def test_two_reports_do_not_stand_in_each_others_way(store: Store, settings: Settings) -> None:
+async def test_two_reports_do_not_stand_in_each_others_way(store: SqliteStore, settings: Settings) -> None:
     """Each name has its own schedule, zone, channel and recipients; one to nobody is only kept."""
     more = (
         '[reports.quiet]\nto = []\n[reports.text]\nat = "09:00"\nchannel = "sms"\nto = ["+4915112345678"]\n'
@@ -292,7 +296,7 @@ async def test_two_reports_do_not_stand_in_each_others_way(store: Store, setting
 
 
 async def test_a_template_that_fails_delays_the_report_and_loses_nothing(
-    store: Store, settings: Settings
+    store: SqliteStore, settings: Settings
 ) -> None:
     """The error names the template; once it is mended the report is made, late."""
     settings.templates_directory.mkdir()
@@ -310,7 +314,7 @@ async def test_a_template_that_fails_delays_the_report_and_loses_nothing(
     assert await rows(store, RUNS) == [("2026-11-21", "late")]
 
 
-async def test_sections_are_asked_for_each_day(store: Store, settings: Settings) -> None:
+async def test_sections_are_asked_for_each_day(store: SqliteStore, settings: Settings) -> None:
     """What a plugin adds is in the mail."""
     reporter = Reporter(
         store,
@@ -323,7 +327,7 @@ async def test_sections_are_asked_for_each_day(store: Store, settings: Settings)
     assert "Extra\nabout 2026-11-21\n" in text
 
 
-async def test_building_stores_nothing(store: Store, settings: Settings) -> None:
+async def test_building_stores_nothing(store: SqliteStore, settings: Settings) -> None:
     """Looking at figures leaves no trace."""
     await arrive(store, 4)
     built = await Reporter(store, settings, clock=Wall("2026-11-21 15:00")).build("daily", DAY)
@@ -331,7 +335,7 @@ async def test_building_stores_nothing(store: Store, settings: Settings) -> None
     assert [await rows(store, RUNS), await rows(store, MAILS)] == [[], []]
 
 
-async def test_a_name_that_is_not_configured_is_said(store: Store, settings: Settings) -> None:
+async def test_a_name_that_is_not_configured_is_said(store: SqliteStore, settings: Settings) -> None:
     """No report is invented."""
     with pytest.raises(NotFound, match="no report is named 'weekly'"):
         await Reporter(store, settings).make_due("weekly")

@@ -22,7 +22,7 @@ PLAIN = "must be one plain e-mail address"
 NO_DISPLAY_NAME = "A display name and angle brackets around the email address are not permitted here"
 NO_LINE_BREAK = "The part after the @-sign contains invalid characters: ':', '@', SPACE, U+000A, U+000D"
 NO_ZONE = "[reports.daily] timezone: must be a time zone, got"
-POSTGRESQL = "[store] url: PostgreSQL is not supported by this version, got"
+POSTGRESQL = 'write "postgresql+psycopg://user@host/database"'
 REGION = 'write the name of a region and city, such as "Europe/Berlin"'
 URL = 'write "sqlite:///feedback.db", or "sqlite:////var/lib/feedback.db" for an absolute path'
 NO_LEDGERS = [
@@ -104,13 +104,13 @@ REFUSALS = [  # table, its content, the line behind "config.toml: "
     # the ledger
     (
         "store",
-        "url = 'postgresql+psycopg://u:hunter2@h/db'",
-        f"{POSTGRESQL} 'postgresql+psycopg://u:***@h/db'; {URL}",
+        "url = 'postgresql+psycopg://u:hunter2@h'",
+        f"[store] url: must name a host and a database, got 'postgresql+psycopg://u:***@h'; {POSTGRESQL}",
     ),
     (
         "store",
         "url = 'postgres://h/db'",
-        f"{POSTGRESQL} 'postgres://h/db'; {URL}",
+        f"[store] url: must begin with postgresql+psycopg://, got 'postgres://h/db'; {POSTGRESQL}",
     ),
     *(
         (

@@ -15,8 +15,9 @@ import pytest
 from feedback_app.cli import run_command_line
 from feedback_app.errors import Busy
 from feedback_app.model import Customer
-from feedback_app.store import holders, migrate, ratings
-from feedback_app.store.store import Store
+from feedback_app.store import ratings
+from feedback_app.store.sqlite import file, holders
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming
 from tests.running import add, business, daemon, running, sent, until
 
@@ -47,14 +48,14 @@ input()
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait 50 ms for a lock instead of 5 s."""
-    monkeypatch.setattr("feedback_app.store.engines._COMMON", ("PRAGMA busy_timeout = 50",))
+    monkeypatch.setattr("feedback_app.store.sqlite.engines._COMMON", ("PRAGMA busy_timeout = 50",))
 
 
 @pytest.mark.usefixtures("_impatient")
 async def test_whoever_keeps_others_from_writing_is_named(tmp_path: Path) -> None:
     """The error of a write that waited in vain has the pid of the process that is in the way."""
     path = tmp_path / "feedback.db"
-    async with Store(path) as store:
+    async with SqliteStore(path) as store:
         with stranger(path, "BEGIN EXCLUSIVE") as pid:
             assert holders.writer_of(path) == pid
             with pytest.raises(Busy, match=rf"another process \(pid {pid}\) holds the ledger locked"):
@@ -69,7 +70,7 @@ def test_a_command_that_waited_in_vain_ends_with_75_and_the_pid(
     """One line, and nothing is stored."""
     config = business(tmp_path)
     ledger = tmp_path / "feedback.db"
-    migrate.create(ledger)
+    file.create(ledger)
     with stranger(ledger, "BEGIN EXCLUSIVE") as pid:
         code = run_command_line(["--config", str(config), "feedback", "add", "--rating", "4"])
     assert code == 75
@@ -83,7 +84,7 @@ async def test_a_daemon_says_whom_it_waits_for_and_goes_on_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing but the end of the other's transaction is needed."""
-    monkeypatch.setattr("feedback_app.chores._HEARTBEAT", 0.05)
+    monkeypatch.setattr("feedback_app.presence._HEARTBEAT", 0.05)
     ledger = tmp_path / "feedback.db"
     async with running(daemon(business(tmp_path))):
         with stranger(ledger, "BEGIN IMMEDIATE") as pid:
@@ -98,7 +99,7 @@ async def test_a_log_that_a_reader_keeps_from_being_folded_back_is_warned_of_onc
 ) -> None:
     """Whoever reads an old state for hours makes the log grow; the warning names the process."""
     monkeypatch.setattr("feedback_app.chores._WATCH", 0.02)
-    monkeypatch.setattr("feedback_app.store.store.LARGE_WAL", 200_000)
+    monkeypatch.setattr("feedback_app.store.sqlite.store.LARGE_WAL", 200_000)
     ledger = tmp_path / "feedback.db"
     async with running(daemon(business(tmp_path))):
         with stranger(ledger, "BEGIN", "SELECT count(*) FROM feedback") as pid:
@@ -113,10 +114,10 @@ def test_status_tells_of_a_large_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where the log is and who reads, below the ledger's name."""
-    monkeypatch.setattr("feedback_app.store.store.LARGE_WAL", 1_000_000)
+    monkeypatch.setattr("feedback_app.store.sqlite.store.LARGE_WAL", 1_000_000)
     config = business(tmp_path)
     ledger = tmp_path / "feedback.db"
-    migrate.create(ledger)
+    file.create(ledger)
     with stranger(ledger, "BEGIN", "SELECT count(*) FROM feedback") as pid:
         asyncio.run(add(ledger, [incoming("r1", comment="long " * 300_000)], NOW))
         assert run_command_line(["--config", str(config), "status"]) == 0

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from feedback_app.errors import StorageFailed
 from feedback_app.store import migrate
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.store import SqliteStore
 
 OLD = "0000"
 
@@ -47,7 +48,7 @@ def _dump(path: Path) -> list[str]:
 def old(tmp_path: Path) -> Path:
     """Give a ledger of an earlier program."""
     path = tmp_path / "feedback.db"
-    migrate.create(path)
+    file.create(path)
     with closing(sqlite3.connect(path)) as ledger, ledger:
         ledger.execute(f"UPDATE alembic_version SET version_num = '{OLD}'")
         ledger.execute("INSERT INTO meta VALUES ('kept', 'yes')")
@@ -65,13 +66,13 @@ def test_an_upgrade_that_breaks_off_leaves_the_old_ledger_and_a_copy(
 ) -> None:
     """All of it is one transaction; afterwards it can be tried again."""
     before = _dump(old)
-    monkeypatch.setattr(migrate, "_upgrade", migration)
+    monkeypatch.setattr(migrate, "apply", migration)
     with pytest.raises(error):
-        migrate.upgrade(old)
+        file.upgrade(old)
     assert _dump(old) == before
     assert _dump(old.with_name(f"feedback.db.before-{migrate.HEAD}")) == before
-    monkeypatch.setattr(migrate, "_upgrade", _whole)
-    assert migrate.upgrade(old) == (OLD, migrate.HEAD)
+    monkeypatch.setattr(migrate, "apply", _whole)
+    assert file.upgrade(old) == (OLD, migrate.HEAD)
     assert 'INSERT INTO "also_half" VALUES(1);' in _dump(old)
     assert _dump(old.with_name(f"feedback.db.before-{migrate.HEAD}")) == before
 
@@ -80,14 +81,14 @@ async def test_a_daemon_that_upgrades_keeps_the_lock_and_starts_only_on_the_new_
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What breaks off lets go of the lock, so the next start can try."""
-    monkeypatch.setattr(migrate, "_upgrade", _breaks_off)
+    monkeypatch.setattr(migrate, "apply", _breaks_off)
     with pytest.raises(RuntimeError, match="in the middle"):
-        async with Store(old, "daemon"):
+        async with SqliteStore(old, "daemon"):
             pass
-    monkeypatch.setattr(migrate, "_upgrade", _whole)
-    async with Store(old, "daemon") as store:
+    monkeypatch.setattr(migrate, "apply", _whole)
+    async with SqliteStore(old, "daemon") as store:
         assert len(store.ledger_id) == 12
-    assert migrate.check(old) == migrate.HEAD
+    assert file.check(old) == migrate.HEAD
 
 
 def test_a_schema_number_that_is_none_is_damage(old: Path) -> None:
@@ -95,4 +96,4 @@ def test_a_schema_number_that_is_none_is_damage(old: Path) -> None:
     with closing(sqlite3.connect(old)) as ledger, ledger:
         ledger.execute("UPDATE alembic_version SET version_num = '00x1'")
     with pytest.raises(StorageFailed, match=r"the ledger is damaged \(its schema's number is none\)"):
-        migrate.check(old)
+        file.check(old)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from feedback_app.model import Customer, Feedback, Outcome
 from feedback_app.store import customers, outbox, outcomes, ratings, status
 from feedback_app.store.outbox import Attempt, Lease
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 
 LEASE = Lease("boot-1", NOW + 30_000)
@@ -22,12 +22,14 @@ def _row(connection: Connection, number: int = 1) -> dict[str, Any]:
     return dict(found.mappings().one())
 
 
-async def _queue(store: Store, *numbers: int, channel: str = "email") -> None:
+async def _queue(store: SqliteStore, *numbers: int, channel: str = "email") -> None:
     entries = [message(number, channel=channel) for number in numbers]
     await store.write(partial(outbox.enqueue, entries=entries, now=NOW))
 
 
-async def _claim(store: Store, *, limit: int = 10, channel: str = "email") -> list[outbox.ClaimedMessage]:
+async def _claim(
+    store: SqliteStore, *, limit: int = 10, channel: str = "email"
+) -> list[outbox.ClaimedMessage]:
     return await store.write(partial(outbox.claim, channel=channel, lease=LEASE, now=NOW, limit=limit))
 
 
@@ -37,6 +39,7 @@ def _attempt(number: int = 1, **changes: Any) -> Attempt:
         "outcome": "sent",
         "state": "sent",
         "provider": "p",
+        "owner": "boot-1",
         "started_at": NOW,
         "ended_at": NOW + 9,
         **changes,
@@ -44,7 +47,7 @@ def _attempt(number: int = 1, **changes: Any) -> Attempt:
     return Attempt(**facts)
 
 
-async def test_a_message_is_claimed_once(store: Store) -> None:
+async def test_a_message_is_claimed_once(store: SqliteStore) -> None:
     """Two claims never get the same message, and the oldest come first."""
     await _queue(store, 1, 2, 3)
     first, second = await _claim(store, limit=2), await _claim(store)
@@ -53,7 +56,7 @@ async def test_a_message_is_claimed_once(store: Store) -> None:
     assert first[0].message.id == "thanks.1.ledger"
 
 
-async def test_the_same_dedupe_key_is_queued_once(store: Store) -> None:
+async def test_the_same_dedupe_key_is_queued_once(store: SqliteStore) -> None:
     """A changed preference cannot thank twice: the key is per rating, whatever the channel."""
     await _queue(store, 1, channel="email")
     await _queue(store, 1, channel="sms")
@@ -61,7 +64,7 @@ async def test_the_same_dedupe_key_is_queued_once(store: Store) -> None:
     assert counts["messages"]["queued"] == 1
 
 
-async def test_who_opted_out_meanwhile_is_suppressed_when_the_message_leaves(store: Store) -> None:
+async def test_who_opted_out_meanwhile_is_suppressed_when_the_message_leaves(store: SqliteStore) -> None:
     """The opt-out is checked again in the claim; a report has no customer and goes."""
     await store.write(partial(customers.put, customers=[Customer(id="c1")], now=NOW))
     await _queue(store, 1)
@@ -71,12 +74,12 @@ async def test_who_opted_out_meanwhile_is_suppressed_when_the_message_leaves(sto
     assert (row["state"], row["error"]) == ("suppressed", "the customer opted out")
 
 
-async def test_an_outcome_is_recorded_with_its_attempt(store: Store) -> None:
+async def test_an_outcome_is_recorded_with_its_attempt(store: SqliteStore) -> None:
     """The message gets its state, the provider's id, and a line in its history."""
     await _queue(store, 1)
     await _claim(store)
     done = [_attempt(provider_id="SM1")]
-    assert await store.write(partial(outbox.settle, attempts=done, boot_id="boot-1")) == 1
+    assert await store.write(partial(outbox.settle, attempts=done)) == 1
     row = await store.read(_row)
     assert (row["state"], row["attempts"], row["provider_id"], row["settled_at"]) == (
         "sent",
@@ -90,21 +93,21 @@ async def test_an_outcome_is_recorded_with_its_attempt(store: Store) -> None:
     assert history == ["sent"]
 
 
-async def test_a_late_worker_cannot_change_what_it_lost(store: Store) -> None:
+async def test_a_late_worker_cannot_change_what_it_lost(store: SqliteStore) -> None:
     """An outcome of another boot's lease is refused."""
     await _queue(store, 1)
     await _claim(store)
-    assert await store.write(partial(outbox.settle, attempts=[_attempt()], boot_id="boot-0")) == 0
+    assert await store.write(partial(outbox.settle, attempts=[_attempt(owner="boot-0")])) == 0
     row = await store.read(_row)
     assert row["state"] == "sending"
 
 
-async def test_a_temporary_failure_waits_until_its_time(store: Store) -> None:
+async def test_a_temporary_failure_waits_until_its_time(store: SqliteStore) -> None:
     """Not claimed before it is due; `next_due` tells when that is."""
     await _queue(store, 1)
     await _claim(store)
     failed = _attempt(outcome="temporary", state="queued", next_attempt_at=NOW + 60_000, error="450")
-    await store.write(partial(outbox.settle, attempts=[failed], boot_id="boot-1"))
+    await store.write(partial(outbox.settle, attempts=[failed]))
     assert await _claim(store) == []
     assert await store.read(partial(outbox.next_due, channel="email")) == NOW + 60_000
     (again,) = await store.write(
@@ -113,7 +116,7 @@ async def test_a_temporary_failure_waits_until_its_time(store: Store) -> None:
     assert again.message.attempt == 2
 
 
-async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: Store) -> None:
+async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: SqliteStore) -> None:
     """No attempt is counted, and the row says that a copy may have left."""
     await _queue(store, 1)
     await _claim(store)
@@ -124,12 +127,12 @@ async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: 
 
 
 @pytest.mark.parametrize("marked", [True, False])
-async def test_a_crash_holds_messages_that_must_not_double(store: Store, *, marked: bool) -> None:
+async def test_a_crash_holds_messages_that_must_not_double(store: SqliteStore, *, marked: bool) -> None:
     """Of a holding channel, what may have left is held, and what surely did not is queued again."""
     await _queue(store, 1, channel="sms")
     await _claim(store, channel="sms")
     if marked:
-        assert await store.write(partial(outbox.mark_may_leave, number=1, boot_id="boot-1", now=NOW))
+        assert await store.write(partial(outbox.mark_may_leave, number=1, owner="boot-1", now=NOW))
     recovered = await store.write(partial(outbox.recover, resending=["email"], now=NOW))
     row = await store.read(_row)
     assert recovered == ((0, 1) if marked else (1, 0))
@@ -137,16 +140,16 @@ async def test_a_crash_holds_messages_that_must_not_double(store: Store, *, mark
     assert (row["maybe_sent_at"] is not None) == marked
 
 
-async def test_released_messages_are_as_before(store: Store) -> None:
+async def test_released_messages_are_as_before(store: SqliteStore) -> None:
     """What was claimed and not tried costs nothing."""
     await _queue(store, 1)
     before = await store.read(_row)
     await _claim(store)
-    await store.write(partial(outbox.release, numbers=[1], boot_id="boot-1"))
+    await store.write(partial(outbox.release, numbers=[1], owner="boot-1"))
     assert await store.read(_row) == before
 
 
-async def test_outcomes_of_many_ratings_become_true_together(store: Store) -> None:
+async def test_outcomes_of_many_ratings_become_true_together(store: SqliteStore) -> None:
     """Processed, low rating and message are one commit; the same outcome again changes nothing."""
     await store.write(partial(ratings.take_in, arrivals=[incoming("r1"), incoming("r2", rating=1)], now=NOW))
     good, low = await store.read(partial(ratings.claim_fresh, after=0, limit=2))
@@ -166,12 +169,12 @@ async def test_outcomes_of_many_ratings_become_true_together(store: Store) -> No
     assert await store.read(status.endings) == {"low": 1, "thanked": 1}
 
 
-async def test_claiming_messages_uses_the_partial_index(store: Store) -> None:
+async def test_claiming_messages_uses_the_partial_index(store: SqliteStore) -> None:
     """The plan finds due messages without reading the history."""
 
     def plan(connection: Connection) -> str:
         rows = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN " + outbox._CLAIM.format(filter=""), ("b", 1, "email", NOW, 10)
+            "EXPLAIN QUERY PLAN " + outbox._CLAIM_ALL.texts["sqlite"], ("b", 1, "email", NOW, 10)
         )
         return "; ".join(row.detail for row in rows)
 
@@ -181,12 +184,14 @@ async def test_claiming_messages_uses_the_partial_index(store: Store) -> None:
     assert "SCAN customer" not in found
 
 
-async def test_recovering_reads_only_what_is_stuck(store: Store) -> None:
+async def test_recovering_reads_only_what_is_stuck(store: SqliteStore) -> None:
     """A start does not read the whole history of messages."""
 
     def plans(connection: Connection) -> list[str]:
-        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._HOLD, ("[]",))
-        queue = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._REQUEUE, (NOW, "[]", NOW))
+        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._HOLD_ALL.texts["sqlite"], ("[]",))
+        queue = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN " + outbox._REQUEUE_ALL.texts["sqlite"], (NOW, "[]", NOW)
+        )
         return ["; ".join(row.detail for row in found) for found in (hold, queue)]
 
     for plan in await store.write(plans):

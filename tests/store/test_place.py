@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_app.store import place
+from feedback_app.store.sqlite import place
 from tests.running import business, daemon
 
 MOUNTS = """\

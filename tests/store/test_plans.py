@@ -11,12 +11,14 @@ from sqlalchemy import Connection, event
 
 from feedback_app.model import Customer, Feedback, Outcome
 from feedback_app.store import daemons, outbox, outcomes, ratings, waits
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 
 LEASE = outbox.Lease("boot-1", NOW + 30_000)
 TABLES = "feedback|customer|low_rating|message|delivery_attempt|daemon"
-ATTEMPT = outbox.Attempt(number=1, outcome="sent", state="sent", provider="p", started_at=NOW, ended_at=NOW)
+ATTEMPT = outbox.Attempt(
+    number=1, outcome="sent", state="sent", provider="p", owner="boot-1", started_at=NOW, ended_at=NOW
+)
 OUTCOME = Outcome(
     feedback=Feedback(number=1, rating=5),
     analysis={},
@@ -35,13 +37,13 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "commit outcomes": partial(outcomes.commit, outcomes=[OUTCOME], now=NOW),
     "claim messages": partial(outbox.claim, channel="email", lease=LEASE, now=NOW, limit=10),
     "claim reports": partial(outbox.claim, channel="email", lease=LEASE, now=NOW, limit=10, purpose="report"),
-    "mark": partial(outbox.mark_may_leave, number=1, boot_id="boot-1", now=NOW),
-    "settle": partial(outbox.settle, attempts=[ATTEMPT], boot_id="boot-1"),
-    "release": partial(outbox.release, numbers=[1], boot_id="boot-1"),
+    "mark": partial(outbox.mark_may_leave, number=1, owner="boot-1", now=NOW),
+    "settle": partial(outbox.settle, attempts=[ATTEMPT]),
+    "release": partial(outbox.release, numbers=[1], owner="boot-1"),
     "recover": partial(outbox.recover, resending=["email"], now=NOW),
     "pull in": partial(waits.pull_in, channels=["email"], longest=3_600_000, now=NOW),
     "next due": partial(outbox.next_due, channel="email"),
-    "heartbeat": partial(daemons.heartbeat, boot_id="boot-1", channels={}, now=NOW),
+    "heartbeat": partial(daemons.heartbeat, boot_id="boot-1", channels={}, sources={}, now=NOW),
 }  # fmt: skip
 
 
@@ -63,7 +65,7 @@ def plans_of(unit: Callable[[Connection], object], connection: Connection) -> li
 
 
 @pytest.mark.parametrize("name", UNITS)
-async def test_no_table_is_read_from_end_to_end(store: Store, name: str) -> None:
+async def test_no_table_is_read_from_end_to_end(store: SqliteStore, name: str) -> None:
     """A scan of a table, or of an index over a whole table, costs more with every rating that ever came."""
     await store.write(partial(ratings.take_in, arrivals=[incoming()], now=NOW))
     await store.write(partial(outbox.enqueue, entries=[message()], now=NOW))
@@ -72,7 +74,7 @@ async def test_no_table_is_read_from_end_to_end(store: Store, name: str) -> None
     assert [plan for plan in plans if re.match(rf"SCAN ({TABLES})\b", plan)] == []
 
 
-async def test_this_test_finds_a_scan(store: Store) -> None:
+async def test_this_test_finds_a_scan(store: SqliteStore) -> None:
     """The test of the test."""
     plans = await store.write(
         partial(

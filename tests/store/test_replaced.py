@@ -16,8 +16,9 @@ from feedback_app.clock import now_ms
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
 from feedback_app.report.reporter import Reporter
 from feedback_app.settings import load_settings
-from feedback_app.store import migrate, ratings
-from feedback_app.store.store import Store
+from feedback_app.store import ratings
+from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming
 from tests.running import DEADLINE, business, daemon, until
 
@@ -32,7 +33,7 @@ def _remove(ledger: Path) -> None:
 
 def _replace(ledger: Path) -> None:
     copy = ledger.with_name("copy.db")
-    migrate.create(copy)
+    file.create(copy)
     copy.replace(ledger)
 
 
@@ -65,13 +66,13 @@ async def test_a_daemon_that_has_nothing_to_write_notices_that_its_ledger_is_ano
 ) -> None:
     """However rarely it polls: it looks at the files every two seconds, here more often."""
     monkeypatch.setattr("feedback_app.chores._WATCH", 0.02)
-    monkeypatch.setattr("feedback_app.chores._HEARTBEAT", 3600.0)
+    monkeypatch.setattr("feedback_app.chores._CLOCK", 3600.0)
     settings = load_settings(business(ledger.parent, config='[intake]\npoll_interval = "1h"\n'), environ={})
     failures: list[FeedbackAppError] = []
     stopping = asyncio.Event()
-    async with Store(ledger, "daemon") as store:
+    async with SqliteStore(ledger, "daemon") as store:
         chores = Chores(store, settings, wake=lambda: None, fail=failures.append, stopping=stopping)
-        tickers = chores.tickers(Reporter(store, settings), [], boot_id="b", clock=now_ms)
+        tickers = chores.tickers(Reporter(store, settings), [], clock=now_ms)
         running = asyncio.create_task(chores.run(tickers))
         change(ledger)
         await until(lambda: failures)
@@ -96,7 +97,7 @@ async def test_what_is_written_into_a_file_without_a_name_is_not_acknowledged(
     ledger: Path, change: Callable[[Path], None]
 ) -> None:
     """Every write after the change is refused, also before the daemon's next look."""
-    async with Store(ledger) as store:
+    async with SqliteStore(ledger) as store:
         await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
         change(ledger)
         with pytest.raises(StorageFailed, match="replaced or removed"):
@@ -105,7 +106,7 @@ async def test_what_is_written_into_a_file_without_a_name_is_not_acknowledged(
 
 async def test_a_ledger_touched_by_others_is_still_the_same(ledger: Path) -> None:
     """Times of files, copies made of it and permissions mean nothing."""
-    async with Store(ledger) as store:
+    async with SqliteStore(ledger) as store:
         _touch(ledger)
         await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
         store.verify()
@@ -116,12 +117,12 @@ async def test_a_ledger_opened_by_a_link_is_locked_like_the_ledger_itself(
 ) -> None:
     """Two daemons on one file are refused whatever names they know it by."""
     link = tmp_path / "link.db"
-    migrate.create(ledger)
+    file.create(ledger)
     link.symlink_to(ledger)
-    async with Store(link, "daemon") as store:
+    async with SqliteStore(link, "daemon") as store:
         await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
         with pytest.raises(Busy, match=f"feedback.db: a daemon with pid {os.getpid()} already runs"):
-            async with Store(ledger, "daemon"):
+            async with SqliteStore(ledger, "daemon"):
                 pass
         link.unlink()
         shutil.copy(ledger, link)

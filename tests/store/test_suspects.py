@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from feedback_app.store import ratings, suspects
-from feedback_app.store.store import Store
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming
 
 IN_HAND = 200
@@ -43,7 +43,7 @@ def _states(connection: Connection) -> dict[str, set[int]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(waiting=st.integers(1, 200), poison=st.sets(st.integers(1, 200), max_size=3))
 async def test_a_rating_that_kills_the_process_ends_as_dead_and_no_other(
-    store: Store, waiting: int, poison: set[int]
+    store: SqliteStore, waiting: int, poison: set[int]
 ) -> None:
     """Each poison costs at most four more starts: its group's, and three of its own."""
     poison = {number for number in poison if number <= waiting}
@@ -65,7 +65,7 @@ async def test_a_rating_that_kills_the_process_ends_as_dead_and_no_other(
     assert starts <= 1 + 4 * len(poison)
 
 
-async def test_one_death_alone_may_be_chance(store: Store) -> None:
+async def test_one_death_alone_may_be_chance(store: SqliteStore) -> None:
     """A kill from outside in the very moment in which one rating was in hand does not end it."""
 
     def story(connection: Connection) -> dict[str, set[int]]:
@@ -79,7 +79,7 @@ async def test_one_death_alone_may_be_chance(store: Store) -> None:
     assert (await store.write(story))["received"] == {1}
 
 
-async def test_a_start_that_dies_before_it_tries_anything_counts_for_nobody(store: Store) -> None:
+async def test_a_start_that_dies_before_it_tries_anything_counts_for_nobody(store: SqliteStore) -> None:
     """The marker of the start before last accuses no rating a second time."""
 
     def story(connection: Connection) -> dict[str, set[int]]:
@@ -93,7 +93,7 @@ async def test_a_start_that_dies_before_it_tries_anything_counts_for_nobody(stor
 
 
 @pytest.mark.parametrize("due", [True, False])
-async def test_only_retries_that_were_due_are_suspected(store: Store, *, due: bool) -> None:
+async def test_only_retries_that_were_due_are_suspected(store: SqliteStore, *, due: bool) -> None:
     """One that waits for later was in nobody's hand."""
     await store.write(partial(ratings.take_in, arrivals=[incoming("r1")], now=NOW))
     await store.write(partial(ratings.record_failure, number=1, error="x", retry_at=NOW if due else NOW + 1))

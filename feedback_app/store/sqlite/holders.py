@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from feedback_app.store import place
+from feedback_app.store.sqlite import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

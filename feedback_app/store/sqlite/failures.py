@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from feedback_app.errors import BadData, Busy, FeedbackAppError, NotPermitted, StorageFailed
-from feedback_app.store import holders, place
+from feedback_app.errors import BadData, Busy, FeedbackAppError, NotPermitted, StorageFailed, StorageFull
+from feedback_app.store.sqlite import holders, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +27,6 @@ _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTO
 
 # What reading and writing a ledger can raise; what the program stored as JSON comes back as such, or is damaged.
 REFUSALS = (DBAPIError, sqlite3.Error, JSONDecodeError)
-
-
-class StorageFull(Busy):
-    """No space is left; nothing was stored, trying again after space is made will work."""
-
-    exit_code = StorageFailed.exit_code  # nobody holds it: waiting alone does not help
 
 
 def explain(error: BaseException, path: Path) -> FeedbackAppError | None:

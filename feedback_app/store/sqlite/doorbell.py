@@ -12,7 +12,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from feedback_app.store import place
+from feedback_app.store.sqlite import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,16 +11,16 @@ import fcntl
 import json
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app.clock import now_ms
 from feedback_app.errors import Busy
-from feedback_app.store import place
+from feedback_app.store.sqlite import place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Role = Literal["daemon", "command"]
+    from feedback_app.store.store import Role
 
 
 class Holder(NamedTuple):

@@ -1,0 +1,50 @@
+"""Where the ledger is, before it is open: what may be asked of it and done to it from outside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from feedback_app.settings import Settings
+    from feedback_app.store.store import Role, Store
+
+
+class Ledger(ABC):
+    """The place that `[store] url` names; nothing is opened or made before somebody asks for it."""
+
+    name: str  # how it is shown: a path, or a URL without its password
+
+    @abstractmethod
+    def open(self, role: Role = "command") -> Store:
+        """Return the ledger to be entered."""
+
+    @abstractmethod
+    def revision(self) -> str | None:
+        """Return its schema's revision, None where there is no ledger yet. Raises what opening would."""
+
+    @abstractmethod
+    def upgrade(self) -> tuple[str | None, str]:
+        """Make it, or bring it to this program's schema; returns the revision before (None: made) and after.
+
+        Raises Busy while somebody runs who does not allow it, and what opening would.
+        """
+
+    @abstractmethod
+    def problems(self) -> list[str]:
+        """Say why it cannot be opened, or made where there is none, a line each; nothing is made."""
+
+    @abstractmethod
+    def warnings(self) -> list[str]:
+        """Say what is unwise about the place, a line each."""
+
+
+def ledger_of(settings: Settings) -> Ledger:
+    """Return the ledger of these settings."""
+    if settings.store.is_sqlite:
+        from feedback_app.store.sqlite.ledger import SqliteLedger
+
+        return SqliteLedger(settings.store_path)
+    from feedback_app.store.postgresql.ledger import PostgresLedger
+
+    return PostgresLedger(settings.store.url, password_file=settings.store_password_file)

@@ -1,0 +1,165 @@
+"""Who has what in hand, where many daemons share a ledger.
+
+A daemon's leases are the rows that carry its boot id, and they hold as long as its heartbeat is young by the server's
+clock. Whoever finds a daemon dead fences it: its rows are free again, and what it still writes under that id, should it
+only have slept, changes nothing. It goes on under a new id.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from feedback_app.store import outbox
+from feedback_app.store.ratings import COLUMNS, Claimed, claimed_rows
+from feedback_app.store.sql import Members, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from feedback_app.model import Milliseconds
+
+LEASE = 20.0  # seconds that a heartbeat counts
+HEARTBEAT = 5.0  # seconds between two of them
+_FORGOTTEN = 600.0  # seconds after which nobody writes under a fenced id any more
+_DEATHS = 3  # of daemons that had nothing but this rating in hand; one may be chance
+_GROUP = 50  # ratings that are tried together once a daemon died with them in hand
+
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+_REGISTER = f"""INSERT INTO daemon (boot_id, host, pid, started_at, heartbeat_at, process)
+VALUES (%s, %s, %s, {_NOW}, {_NOW}, %s)"""
+_BEAT = f"""UPDATE daemon SET heartbeat_at = {_NOW}, channels = %s, sources = %s
+ WHERE boot_id = %s AND fenced_at IS NULL"""
+_SIGN_OFF = f"UPDATE daemon SET stopped_at = {_NOW}, heartbeat_at = {_NOW} WHERE boot_id = %s"
+_LIVING = f"""SELECT pid FROM daemon WHERE stopped_at IS NULL AND fenced_at IS NULL
+ AND heartbeat_at > {_NOW} - {int(LEASE * 1000)} ORDER BY started_at"""
+_UNFENCED = f"""SELECT boot_id, process, heartbeat_at < {_NOW} - {int(LEASE * 1000)} FROM daemon
+ WHERE stopped_at IS NULL AND fenced_at IS NULL AND boot_id <> %s"""
+_FENCE = f"""UPDATE daemon SET fenced_at = {_NOW} WHERE boot_id = ANY(%s) AND fenced_at IS NULL AND stopped_at IS NULL
+RETURNING boot_id"""
+_LATELY = f"SELECT boot_id FROM daemon WHERE fenced_at > {_NOW} - {int(_FORGOTTEN * 1000)}"
+
+# A rating that a daemon died with is suspected: tried in a group, then alone, then no more.
+_FREE = f"""UPDATE feedback SET lease_owner = NULL, suspicion = suspicion + 1,
+       state = CASE WHEN suspicion < {_DEATHS + 1} THEN state ELSE 'dead' END,
+       error = CASE WHEN suspicion < {_DEATHS + 1} THEN error
+                    ELSE 'the program ended {_DEATHS} times while it worked on this rating alone' END
+ WHERE state = 'received' AND lease_owner = ANY(%s)"""
+
+
+class Free(NamedTuple):
+    """What the dead had in hand."""
+
+    daemons: list[str]  # boot ids
+    ratings: int
+    queued: int  # messages that are due again
+    held: int  # messages that may have left and must not double
+
+
+def register(
+    connection: Connection, *, boot_id: str, host: str, pid: int, process: Mapping[str, object]
+) -> None:
+    """Note a start."""
+    connection.exec_driver_sql(_REGISTER, (boot_id, host, pid, json.dumps(dict(process))))
+
+
+def beat(
+    connection: Connection, *, boot_id: str, channels: Mapping[str, object], sources: Mapping[str, object]
+) -> bool:
+    """Note that it still runs; False when it has been fenced."""
+    done = connection.exec_driver_sql(_BEAT, (json.dumps(dict(channels)), json.dumps(dict(sources)), boot_id))
+    return done.rowcount == 1
+
+
+def sign_off(connection: Connection, *, boot_id: str) -> None:
+    """Note an orderly end."""
+    connection.exec_driver_sql(_SIGN_OFF, (boot_id,))
+
+
+def living(connection: Connection) -> list[int]:
+    """Return the pids of the daemons that run, on whatever host, the longest-running first."""
+    return [int(pid) for (pid,) in connection.exec_driver_sql(_LIVING)]
+
+
+def take_over(
+    connection: Connection,
+    *,
+    boot_id: str,
+    resending: Collection[str],
+    is_gone: Callable[[Mapping[str, object]], bool],
+    now: Milliseconds,
+) -> Free:
+    """Fence the daemons that are dead and free what they had in hand.
+
+    Dead is whose heartbeat is too old, and at once who `is_gone` knows from what it noted of its process.
+    """
+    dead = [
+        other
+        for other, process, is_old in connection.exec_driver_sql(_UNFENCED, (boot_id,))
+        if is_old or (process and is_gone(json.loads(process)))
+    ]
+    fenced = [one for (one,) in connection.exec_driver_sql(_FENCE, (dead,))] if dead else []
+    # A daemon that claimed in the very moment of its fencing: what it got so is freed a little later.
+    lately = [one for (one,) in connection.exec_driver_sql(_LATELY)]
+    if not lately:
+        return Free([], 0, 0, 0)
+    ratings = connection.exec_driver_sql(_FREE, (lately,)).rowcount
+    queued, held = outbox.recover(connection, resending=resending, now=now, owners=lately)
+    return Free(fenced, ratings, queued, held)
+
+
+_PICKED = (
+    """WITH picked AS (
+  SELECT id, customer_id FROM feedback WHERE state = 'received' AND lease_owner IS NULL AND {which}
+   LIMIT %s FOR UPDATE SKIP LOCKED)
+UPDATE feedback AS f SET lease_owner = %s FROM picked LEFT JOIN customer AS c ON c.id = picked.customer_id
+ WHERE f.id = picked.id RETURNING """
+    + COLUMNS
+)
+# Over id + 0 is the index on what waits, and no other.
+_FRESH = _PICKED.format(which="retry_at IS NULL AND suspicion = 0 ORDER BY id + 0")
+_RETRIES = _PICKED.format(which="retry_at <= %s AND suspicion = 0 ORDER BY retry_at")
+_SUSPECTS = _PICKED.format(which="suspicion = 1 AND coalesce(retry_at, 0) <= %s ORDER BY id + 0")
+_ALONE = _PICKED.format(which="suspicion > 1 AND coalesce(retry_at, 0) <= %s ORDER BY suspicion, id + 0")
+_WAITING = Statement(
+    "SELECT 1 FROM feedback WHERE state = 'received' AND lease_owner IS NULL AND retry_at IS NULL AND suspicion = 0"
+    " ORDER BY id + 0 LIMIT 1"
+)
+
+
+def is_waiting(connection: Connection) -> bool:
+    """Whether a new rating waits that nobody has in hand."""
+    return _WAITING(connection).first() is not None
+
+
+def claim_fresh(connection: Connection, owner: str, limit: int) -> list[Claimed]:
+    """Take new ratings in hand, about in the order of their numbers."""
+    return _claim(connection, _FRESH, (limit, owner))
+
+
+def claim_retries(connection: Connection, owner: str, now: Milliseconds, limit: int) -> list[Claimed]:
+    """Take ratings in hand whose last attempt failed and that are due again."""
+    return _claim(connection, _RETRIES, (now, limit, owner))
+
+
+def claim_suspects(connection: Connection, owner: str, now: Milliseconds) -> list[Claimed]:
+    """Take a group in hand that a daemon died with, or one that did so in a group; the caller has nothing else."""
+    return _claim(connection, _SUSPECTS, (now, _GROUP, owner)) or _claim(connection, _ALONE, (now, 1, owner))
+
+
+def _claim(connection: Connection, query: str, parameters: tuple[object, ...]) -> list[Claimed]:
+    found = claimed_rows(connection.exec_driver_sql(query, parameters))
+    return sorted(found, key=lambda one: one.feedback.number)  # RETURNING promises no order
+
+
+_RELEASE = Statement(
+    "UPDATE feedback SET lease_owner = NULL WHERE state = 'received' AND lease_owner = ? AND id IN ({bigints})"
+)
+
+
+def release(connection: Connection, owner: str, numbers: Sequence[int]) -> None:
+    """Give back ratings that were claimed and not worked on to the end."""
+    _RELEASE(connection, owner, Members(numbers))

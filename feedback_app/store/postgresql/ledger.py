@@ -1,0 +1,91 @@
+"""The ledger on a PostgreSQL server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from feedback_app.errors import BadConfig, FeedbackAppError
+from feedback_app.store import migrate
+from feedback_app.store.ledger import Ledger
+from feedback_app.store.postgresql import schema
+from feedback_app.store.postgresql.engines import url_of, writing_engine
+from feedback_app.store.postgresql.failures import explained
+from feedback_app.store.postgresql.store import PostgresStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from feedback_app.store.store import Role
+
+T = TypeVar("T")
+
+# Two upgrades at once: the second one waits and finds nothing to do. Held to the transaction's end, as poolers want.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('feedback_app migration'))"
+
+
+class PostgresLedger(Ledger):
+    """Made and upgraded by `db upgrade` alone: many hosts may be at work on it."""
+
+    def __init__(self, url: str, *, password_file: Path | None = None) -> None:
+        self._url = url_of(url)
+        if password_file is not None:
+            self._url = self._url.set(password=_password_in(password_file))
+        self.name = self._url.render_as_string(hide_password=True)
+
+    def open(self, role: Role = "command") -> PostgresStore:
+        """Return the ledger to be entered."""
+        return PostgresStore(self._url, role)
+
+    def revision(self) -> str | None:
+        """Return its schema's revision, None where there is no ledger yet."""
+        return self._do(schema.found)
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Make it, or bring it to this program's schema, in one transaction; daemons may go on meanwhile."""
+
+        def work(connection: Connection) -> tuple[str | None, str]:
+            schema.refuse_old_server(connection, self.name)
+            connection.exec_driver_sql(_LOCK)
+            before = schema.found(connection)
+            if before is not None and before >= migrate.HEAD:
+                return before, before
+            migrate.apply(connection)
+            return before, migrate.HEAD
+
+        return self._do(work)
+
+    def problems(self) -> list[str]:
+        """Say why it cannot be opened; one that is yet to be made is a problem too."""
+        try:
+            self._do(schema.check(self.name))
+        except BadConfig as error:
+            return list(error.problems)
+        except FeedbackAppError as error:
+            return [str(error)]
+        return []
+
+    def warnings(self) -> list[str]:
+        """Say nothing: the server's operator knows its disks."""
+        return []
+
+    def _do(self, work: Callable[[Connection], T]) -> T:
+        engine = writing_engine(self._url)
+        try:
+            with explained(self.name), engine.begin() as connection:
+                return work(connection)
+        finally:
+            engine.dispose()
+
+
+def _password_in(file: Path) -> str:
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise BadConfig(f"[store] password_file: {file}: {reason}") from None
+    if not password:
+        raise BadConfig(f"[store] password_file: {file} is empty")
+    return password
