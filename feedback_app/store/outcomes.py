@@ -26,7 +26,8 @@ _DONE = Statement(
     only={
         "given_back": {POSTGRESQL: ", lease_owner = NULL"},
         "still_ours": {
-            POSTGRESQL: "AND feedback.state = 'received' AND feedback.lease_owner = done.owner RETURNING done.number"
+            POSTGRESQL: "AND feedback.state = 'received'"
+            " AND (done.owner IS NULL OR feedback.lease_owner = done.owner) RETURNING done.number"
         },
     },
 )

@@ -12,24 +12,23 @@ from feedback_app.model import Customer, Feedback, Outcome
 from feedback_app.store import customers, outbox, outcomes, ratings, status
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.sqlite.store import SqliteStore
+from feedback_app.store.store import Store
 from tests.making import NOW, incoming, message
 
 LEASE = Lease("boot-1", NOW + 30_000)
 
 
 def _row(connection: Connection, number: int = 1) -> dict[str, Any]:
-    found = connection.exec_driver_sql("SELECT * FROM message WHERE id = ?", (number,))
+    found = connection.exec_driver_sql(f"SELECT * FROM message WHERE id = {number}")
     return dict(found.mappings().one())
 
 
-async def _queue(store: SqliteStore, *numbers: int, channel: str = "email") -> None:
+async def _queue(store: Store, *numbers: int, channel: str = "email") -> None:
     entries = [message(number, channel=channel) for number in numbers]
     await store.write(partial(outbox.enqueue, entries=entries, now=NOW))
 
 
-async def _claim(
-    store: SqliteStore, *, limit: int = 10, channel: str = "email"
-) -> list[outbox.ClaimedMessage]:
+async def _claim(store: Store, *, limit: int = 10, channel: str = "email") -> list[outbox.ClaimedMessage]:
     return await store.write(partial(outbox.claim, channel=channel, lease=LEASE, now=NOW, limit=limit))
 
 
@@ -47,7 +46,7 @@ def _attempt(number: int = 1, **changes: Any) -> Attempt:
     return Attempt(**facts)
 
 
-async def test_a_message_is_claimed_once(store: SqliteStore) -> None:
+async def test_a_message_is_claimed_once(store: Store) -> None:
     """Two claims never get the same message, and the oldest come first."""
     await _queue(store, 1, 2, 3)
     first, second = await _claim(store, limit=2), await _claim(store)
@@ -56,7 +55,7 @@ async def test_a_message_is_claimed_once(store: SqliteStore) -> None:
     assert first[0].message.id == "thanks.1.ledger"
 
 
-async def test_the_same_dedupe_key_is_queued_once(store: SqliteStore) -> None:
+async def test_the_same_dedupe_key_is_queued_once(store: Store) -> None:
     """A changed preference cannot thank twice: the key is per rating, whatever the channel."""
     await _queue(store, 1, channel="email")
     await _queue(store, 1, channel="sms")
@@ -64,7 +63,7 @@ async def test_the_same_dedupe_key_is_queued_once(store: SqliteStore) -> None:
     assert counts["messages"]["queued"] == 1
 
 
-async def test_who_opted_out_meanwhile_is_suppressed_when_the_message_leaves(store: SqliteStore) -> None:
+async def test_who_opted_out_meanwhile_is_suppressed_when_the_message_leaves(store: Store) -> None:
     """The opt-out is checked again in the claim; a report has no customer and goes."""
     await store.write(partial(customers.put, customers=[Customer(id="c1")], now=NOW))
     await _queue(store, 1)
@@ -74,7 +73,7 @@ async def test_who_opted_out_meanwhile_is_suppressed_when_the_message_leaves(sto
     assert (row["state"], row["error"]) == ("suppressed", "the customer opted out")
 
 
-async def test_an_outcome_is_recorded_with_its_attempt(store: SqliteStore) -> None:
+async def test_an_outcome_is_recorded_with_its_attempt(store: Store) -> None:
     """The message gets its state, the provider's id, and a line in its history."""
     await _queue(store, 1)
     await _claim(store)
@@ -93,7 +92,7 @@ async def test_an_outcome_is_recorded_with_its_attempt(store: SqliteStore) -> No
     assert history == ["sent"]
 
 
-async def test_a_late_worker_cannot_change_what_it_lost(store: SqliteStore) -> None:
+async def test_a_late_worker_cannot_change_what_it_lost(store: Store) -> None:
     """An outcome of another boot's lease is refused."""
     await _queue(store, 1)
     await _claim(store)
@@ -102,7 +101,7 @@ async def test_a_late_worker_cannot_change_what_it_lost(store: SqliteStore) -> N
     assert row["state"] == "sending"
 
 
-async def test_a_temporary_failure_waits_until_its_time(store: SqliteStore) -> None:
+async def test_a_temporary_failure_waits_until_its_time(store: Store) -> None:
     """Not claimed before it is due; `next_due` tells when that is."""
     await _queue(store, 1)
     await _claim(store)
@@ -116,7 +115,7 @@ async def test_a_temporary_failure_waits_until_its_time(store: SqliteStore) -> N
     assert again.message.attempt == 2
 
 
-async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: SqliteStore) -> None:
+async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: Store) -> None:
     """No attempt is counted, and the row says that a copy may have left."""
     await _queue(store, 1)
     await _claim(store)
@@ -127,7 +126,7 @@ async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: 
 
 
 @pytest.mark.parametrize("marked", [True, False])
-async def test_a_crash_holds_messages_that_must_not_double(store: SqliteStore, *, marked: bool) -> None:
+async def test_a_crash_holds_messages_that_must_not_double(store: Store, *, marked: bool) -> None:
     """Of a holding channel, what may have left is held, and what surely did not is queued again."""
     await _queue(store, 1, channel="sms")
     await _claim(store, channel="sms")
@@ -140,7 +139,7 @@ async def test_a_crash_holds_messages_that_must_not_double(store: SqliteStore, *
     assert (row["maybe_sent_at"] is not None) == marked
 
 
-async def test_released_messages_are_as_before(store: SqliteStore) -> None:
+async def test_released_messages_are_as_before(store: Store) -> None:
     """What was claimed and not tried costs nothing."""
     await _queue(store, 1)
     before = await store.read(_row)
@@ -149,7 +148,7 @@ async def test_released_messages_are_as_before(store: SqliteStore) -> None:
     assert await store.read(_row) == before
 
 
-async def test_outcomes_of_many_ratings_become_true_together(store: SqliteStore) -> None:
+async def test_outcomes_of_many_ratings_become_true_together(store: Store) -> None:
     """Processed, low rating and message are one commit; the same outcome again changes nothing."""
     await store.write(partial(ratings.take_in, arrivals=[incoming("r1"), incoming("r2", rating=1)], now=NOW))
     good, low = await store.read(partial(ratings.claim_fresh, after=0, limit=2))
@@ -169,7 +168,7 @@ async def test_outcomes_of_many_ratings_become_true_together(store: SqliteStore)
     assert await store.read(status.endings) == {"low": 1, "thanked": 1}
 
 
-async def test_claiming_messages_uses_the_partial_index(store: SqliteStore) -> None:
+async def test_claiming_messages_uses_the_partial_index(sqlite_store: SqliteStore) -> None:
     """The plan finds due messages without reading the history."""
 
     def plan(connection: Connection) -> str:
@@ -178,13 +177,13 @@ async def test_claiming_messages_uses_the_partial_index(store: SqliteStore) -> N
         )
         return "; ".join(row.detail for row in rows)
 
-    found = await store.write(plan)
+    found = await sqlite_store.write(plan)
     assert "ix_message_due" in found
     assert "SCAN message" not in found
     assert "SCAN customer" not in found
 
 
-async def test_recovering_reads_only_what_is_stuck(store: SqliteStore) -> None:
+async def test_recovering_reads_only_what_is_stuck(sqlite_store: SqliteStore) -> None:
     """A start does not read the whole history of messages."""
 
     def plans(connection: Connection) -> list[str]:
@@ -194,7 +193,7 @@ async def test_recovering_reads_only_what_is_stuck(store: SqliteStore) -> None:
         )
         return ["; ".join(row.detail for row in found) for found in (hold, queue)]
 
-    for plan in await store.write(plans):
+    for plan in await sqlite_store.write(plans):
         assert "ix_message_stuck" in plan
         assert "SCAN message" not in plan
 

@@ -14,6 +14,13 @@ from feedback_app.store import daemons, outbox, outcomes, ratings, waits
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 
+
+@pytest.fixture
+def store(sqlite_store: SqliteStore) -> SqliteStore:
+    """Give what only SQLite has."""
+    return sqlite_store
+
+
 LEASE = outbox.Lease("boot-1", NOW + 30_000)
 TABLES = "feedback|customer|low_rating|message|delivery_attempt|daemon"
 ATTEMPT = outbox.Attempt(

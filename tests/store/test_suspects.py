@@ -13,6 +13,13 @@ from feedback_app.store import ratings, suspects
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming
 
+
+@pytest.fixture
+def store(sqlite_store: SqliteStore) -> SqliteStore:
+    """Give what only SQLite has."""
+    return sqlite_store
+
+
 IN_HAND = 200
 
 

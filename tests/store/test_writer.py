@@ -19,6 +19,12 @@ from feedback_app.errors import Busy
 from feedback_app.store.sqlite.store import SqliteStore
 
 
+@pytest.fixture
+def store(sqlite_store: SqliteStore) -> SqliteStore:
+    """Give what only SQLite has."""
+    return sqlite_store
+
+
 def _note(connection: Connection, key: str, value: str = "") -> str:
     connection.exec_driver_sql("INSERT INTO meta (key, value) VALUES (?, ?)", (key, value))
     return key
