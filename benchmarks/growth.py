@@ -19,6 +19,7 @@ from benchmarks.program import daemon, resident_mb, used_by_children
 from feedback_app.clock import now_ms
 from feedback_app.daemon import Daemon
 from feedback_app.settings import load_settings
+from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ def _prepare(folder: Path, count: int, *, rows: int) -> None:
     base.execute("COMMIT")
     base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     base.close()
-    asyncio.run(ledger.fill(path, count))
+    asyncio.run(ledger.fill(SqliteStore(path), count))
 
 
 def _growth(folder: Path, count: int) -> Measured:

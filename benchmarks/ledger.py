@@ -16,6 +16,8 @@ from feedback_app.store.sqlite.store import SqliteStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from feedback_app.store.store import Store
+
 _CHUNK = 5_000
 CONFIG = """
 [plugins]
@@ -44,15 +46,20 @@ def make_notifier(settings):
 
 def prepare(folder: Path, count: int) -> None:
     """Make config.toml, a plugin that counts, and feedback.db with `count` ratings of 10,000 customers."""
+    write_business(folder)
+    asyncio.run(fill(SqliteStore(folder / "feedback.db"), count))
+
+
+def write_business(folder: Path) -> None:
+    """Make config.toml and a plugin that counts."""
     (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
     (folder / "plugins").mkdir(mode=0o755)
     (folder / "plugins" / "counter.py").write_text(COUNTER, encoding="utf-8")
-    asyncio.run(fill(folder / "feedback.db", count))
 
 
-async def fill(path: Path, count: int) -> None:
+async def fill(ledger: Store, count: int) -> None:
     """Store customers and ratings, as received."""
-    async with SqliteStore(path) as store:
+    async with ledger as store:
         await store.write(
             partial(table.put, customers=[customer(number) for number in range(CUSTOMERS)], now=1)
         )

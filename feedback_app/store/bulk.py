@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, Text
 
+from feedback_app.store.postgresql.arrays import array
 from feedback_app.store.sql import POSTGRESQL
 from feedback_app.store.tables import metadata
 
@@ -71,15 +72,15 @@ def insert_arrays(
     tail: str = "",
 ) -> CursorResult[Any]:
     """Do it for PostgreSQL; `tail` may end with RETURNING. There must be a row."""
-    return connection.exec_driver_sql(
-        _arrays(table, columns, tail), tuple(map(list, zip(*rows, strict=True)))
-    )
+    statement, kinds = _arrays(table, columns, tail)
+    return connection.exec_driver_sql(statement, tuple(map(array, kinds, zip(*rows, strict=True))))
 
 
 @cache
-def _arrays(table: str, columns: tuple[str, ...], tail: str) -> str:
-    kinds = ", ".join(f"%s::{kind(table, column)}[]" for column in columns)
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({kinds}) {tail}"
+def _arrays(table: str, columns: tuple[str, ...], tail: str) -> tuple[str, tuple[str, ...]]:
+    kinds = tuple(kind(table, column) for column in columns)
+    arrays = ", ".join(f"%s::{one}[]" for one in kinds)
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) {tail}", kinds
 
 
 def kind(table: str, column: str) -> str:

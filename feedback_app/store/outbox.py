@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from feedback_app.model import Message, Milliseconds
 from feedback_app.store.bulk import insert_rows
-from feedback_app.store.sql import POSTGRESQL, SQLITE, Members, Rows, Statement
+from feedback_app.store.sql import POSTGRESQL, SQLITE, Members, Rows, Statement, walking_indices
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -92,6 +92,7 @@ def claim(
     purpose: str | None = None,
 ) -> list[ClaimedMessage]:
     """Take due messages of a channel into `sending`, oldest first; who has opted out is suppressed instead."""
+    walking_indices(connection)
     statement, wanted = (_CLAIM_SOME, (purpose,)) if purpose else (_CLAIM_ALL, ())
     rows = statement(connection, lease.owner, lease.until, channel, now, *wanted, limit).all()
     claimed = [_claimed(row) for row in sorted(rows, key=itemgetter(0, 1))]  # RETURNING promises no order

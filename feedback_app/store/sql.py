@@ -10,6 +10,8 @@ import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from feedback_app.store.postgresql.arrays import array
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -49,7 +51,7 @@ class Statement:
         columns: Mapping[str, str] | None = None,
         only: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        self._width = len(columns or ())
+        self._kinds = tuple((columns or {}).values())
         self.texts = {
             database: text.format_map(
                 {**words, **{name: pieces.get(database, "") for name, pieces in (only or {}).items()}}
@@ -72,9 +74,23 @@ class Statement:
 
     def _as_arrays(self, parameter: object) -> Iterator[object]:
         if isinstance(parameter, Rows):
-            yield from map(list, zip(*parameter.rows, strict=True)) if parameter.rows else [[]] * self._width
+            columns = zip(*parameter.rows, strict=True) if parameter.rows else ((),) * len(self._kinds)
+            yield from map(array, self._kinds, columns)
+        elif isinstance(parameter, Members):
+            is_text = any(isinstance(one, str) for one in parameter.values)
+            yield array("text" if is_text else "bigint", parameter.values)
         else:
-            yield parameter.values if isinstance(parameter, Members) else parameter
+            yield parameter
+
+
+def walking_indices(connection: Connection) -> None:
+    """Let the rest of the transaction find the first rows of an order by an index that has it.
+
+    PostgreSQL would rather read and sort all that waits, as long as it believes that it is little: until the next
+    ANALYZE. To the transaction's end only, as poolers want.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        connection.exec_driver_sql("SELECT set_config('enable_sort', 'off', true)")
 
 
 def _as_json(parameter: object) -> object:

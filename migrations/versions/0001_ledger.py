@@ -25,6 +25,8 @@ def upgrade() -> None:
     _intake()
     _delivery()
     _bookkeeping()
+    if op.get_bind().dialect.name == "postgresql":
+        _for_a_server()
     # Part of every Message-ID, so that two ledgers never make the same one.
     op.execute(f"INSERT INTO meta (key, value) VALUES ('ledger_id', '{secrets.token_hex(6)}')")  # noqa: S608
 
@@ -162,6 +164,18 @@ def _delivery() -> None:
         ),
     )
     op.create_index("ix_delivery_attempt_message_number", "delivery_attempt", ["message_number"])
+
+
+def _for_a_server() -> None:
+    """Make the busiest statements cheaper: measured, `python -m benchmarks shared`."""
+    # Half of each page is left for the versions that claiming makes: they need no new entries in the indices then, and
+    # cost the write-ahead log a fifth.
+    op.execute("ALTER TABLE feedback SET (fillfactor = 50)")
+    # Each check of a reference locks a rating's row once more. On SQLite they stay, and so what they would find is
+    # found there.
+    op.drop_constraint("fk_message_feedback_id", "message")
+    op.drop_constraint("fk_low_rating_feedback_id", "low_rating")
+    op.drop_constraint("fk_delivery_attempt_message_number", "delivery_attempt")
 
 
 def _bookkeeping() -> None:

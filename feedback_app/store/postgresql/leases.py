@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app.store import outbox
 from feedback_app.store.ratings import COLUMNS, Claimed, claimed_rows
-from feedback_app.store.sql import Members, Statement
+from feedback_app.store.sql import Members, Statement, walking_indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -132,6 +132,7 @@ _WAITING = Statement(
 
 def is_waiting(connection: Connection) -> bool:
     """Whether a new rating waits that nobody has in hand."""
+    walking_indices(connection)
     return _WAITING(connection).first() is not None
 
 
@@ -151,6 +152,7 @@ def claim_suspects(connection: Connection, owner: str, now: Milliseconds) -> lis
 
 
 def _claim(connection: Connection, query: str, parameters: tuple[object, ...]) -> list[Claimed]:
+    walking_indices(connection)
     found = claimed_rows(connection.exec_driver_sql(query, parameters))
     return sorted(found, key=lambda one: one.feedback.number)  # RETURNING promises no order
 
