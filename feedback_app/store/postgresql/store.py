@@ -7,7 +7,7 @@ import logging
 import random
 import secrets
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from feedback_app.errors import StorageFailed, Unavailable, Unreachable
 from feedback_app.store import notes
@@ -44,6 +44,7 @@ class PostgresStore(Store):
         self._url = url
         self._role = role
         self._given_up = asyncio.Event()
+        self._reading: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -53,7 +54,7 @@ class PostgresStore(Store):
             stack.callback(self._writer.close)
             self._writer.start()
             self._reader = reading_engine(self._url)
-            stack.push_async_callback(self._reader.dispose)
+            stack.push_async_callback(self._end_reading)
             await self._read(schema.check(self.name))
             found = await self._read(notes.ledger_id)
             if found is None:
@@ -63,6 +64,10 @@ class PostgresStore(Store):
                 self._writer.channel = self._channel
             self._opened = stack.pop_all()
         return self
+
+    async def _end_reading(self) -> None:
+        await asyncio.gather(*self._reading, return_exceptions=True)
+        await self._reader.dispose()
 
     @property
     def _channel(self) -> str:
@@ -87,6 +92,14 @@ class PostgresStore(Store):
                 await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
+        # Cancelled in the middle, a connection would be lost to the pool and stay open on the server: the caller
+        # goes, the reading ends.
+        reading = asyncio.create_task(self._read_whole(query), name="ledger-read")
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        return await asyncio.shield(reading)
+
+    async def _read_whole(self, query: Callable[[Connection], T]) -> T:
         with explained(self.name):
             async with self._reader.connect() as connection:
                 return await connection.run_sync(query)
