@@ -1,7 +1,7 @@
 """The road of waiting ratings, without and with delivery, beside the least program that does the same durable work.
 
 `road` ends when all ratings are processed and the outbox is written, `deliver` when every message is recorded as sent
-by a plugin that counts. `limit` is one thread with the sqlite3 module: same tables, same templates, executemany,
+by a plugin that counts; both begin when the daemon's parts stand. `limit` is one thread with the sqlite3 module: same tables, same templates, executemany,
 Template.render, batches of 500, synchronous=FULL.
 """
 
@@ -62,8 +62,14 @@ async def _process(folder: Path, count: int) -> float:
 
 
 def _deliver(folder: Path, count: int) -> Measured:
-    daemon = Daemon(load_settings(folder / "config.toml", environ={}), on_ready=keep_what_stands)
-    begun = time.perf_counter()
+    begun = 0.0
+
+    def ready() -> None:
+        nonlocal begun
+        keep_what_stands()
+        begun = time.perf_counter()
+
+    daemon = Daemon(load_settings(folder / "config.toml", environ={}), on_ready=ready)
     figures = asyncio.run(daemon.run(drain=True))
     seconds = time.perf_counter() - begun
     assert figures.processed == count

@@ -1,6 +1,6 @@
 """Gives ratings to a ledger from a process of its own and notes, fsynced, each one that was acknowledged.
 
-`python -m tests.faults.feeder LEDGER LOG SEED RATE` feeds until it is killed, RATE ratings a second.
+`python -m tests.faults.feeder LEDGER LOG SEED RATE` (a file or a URL) feeds until it is killed, RATE ratings a second.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from feedback_app.clock import now_ms
-from feedback_app.errors import Busy
+from feedback_app.errors import Busy, Unavailable
 from feedback_app.intake.identity import content_hash
 from feedback_app.intake.records import Incoming
 from feedback_app.model import Customer, Feedback
 from feedback_app.store import ratings
 from feedback_app.store.sqlite.store import SqliteStore
+from feedback_app.store.store import Store
 
 _MESSAGES_BY_SMS = 0.3  # share of the customers
 _WEIGHTS = (25, 25, 15, 15, 20)  # of 1 to 5 stars
@@ -48,21 +49,32 @@ def arrival(key: str, chance: random.Random, by_sms: float = _MESSAGES_BY_SMS) -
     return Incoming(one, whom, content_hash(one), 0, ())
 
 
-async def feed(ledger: Path, log: Path, seed: int, rate: float) -> None:
+def _store(ledger: str) -> Store:
+    """Return the ledger of a file, or of a URL."""
+    if ledger.startswith("postgresql"):
+        from feedback_app.store.postgresql.ledger import PostgresLedger
+
+        return PostgresLedger(ledger).open()
+    return SqliteStore(Path(ledger))
+
+
+async def feed(ledger: str, log: Path, seed: int, rate: float) -> None:
     """Feed; a rating stands in the log only when its commit was acknowledged."""
     chance = random.Random(seed)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    async with SqliteStore(ledger) as store:
+    async with _store(ledger) as store:
         number = 0
         while True:
             number += 1
             one = arrival(f"s{seed:05d}n{number:05d}", chance)
             try:
                 await store.write(partial(ratings.take_in, arrivals=[one], now=now_ms()))
-            except Busy:
-                await asyncio.sleep(0.05)  # refused, so not acknowledged; a full disk refuses at once
+            except (Busy, Unavailable):
+                await asyncio.sleep(
+                    0.05
+                )  # refused or not known, so not acknowledged; a full disk refuses at once
                 continue
             os.write(descriptor, f"{one.feedback.id} {one.feedback.rating:g}\n".encode())
             os.fsync(descriptor)
@@ -70,4 +82,4 @@ async def feed(ledger: Path, log: Path, seed: int, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(feed(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(feed(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))

@@ -6,11 +6,15 @@ where the ledger says `maybe_sent`; G5 everything ended in a state that is an en
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
+
+Ask: TypeAlias = Callable[[str], list[dict[str, Any]]]  # a query → its rows
 
 _LOW = 3
 
@@ -53,29 +57,38 @@ class Totals:
         self.broken += [f"{where}: {line}" for line in wrong]
 
 
-def judge(ledger: Path, log: Path, mails: Counter[str], texts: Counter[str]) -> Verdict:
-    """Compare the three; `log` is the feeder's."""
+def judge(ledger: Path | str, log: Path, mails: Counter[str], texts: Counter[str]) -> Verdict:
+    """Compare the three; `ledger` is a file or the URL of a server's, `log` is the feeder's."""
     acknowledged = dict(line.split() for line in log.read_text().splitlines() if line.count(" ") == 1)
-    base = sqlite3.connect(ledger)
-    base.row_factory = sqlite3.Row
-    try:
-        verdict = Verdict(acknowledged=len(acknowledged))
-        _integrity(base, verdict)
-        _ratings(base, acknowledged, verdict)
-        _messages(base, mails, texts, verdict)
-        return verdict
-    finally:
-        base.close()
+    verdict = Verdict(acknowledged=len(acknowledged))
+    with _asking(ledger) as ask:
+        if isinstance(ledger, Path):
+            (said,) = ask("PRAGMA integrity_check")
+            if said != {"integrity_check": "ok"}:
+                verdict.broken.append(f"integrity_check: {said}")
+        _ratings(ask, acknowledged, verdict)
+        _messages(ask, mails, texts, verdict)
+    return verdict
 
 
-def _integrity(base: sqlite3.Connection, verdict: Verdict) -> None:
-    said = base.execute("PRAGMA integrity_check").fetchone()[0]
-    if said != "ok":
-        verdict.broken.append(f"integrity_check: {said}")
+@contextlib.contextmanager
+def _asking(ledger: Path | str) -> Iterator[Ask]:
+    """Give what answers a query with its rows."""
+    if isinstance(ledger, Path):
+        with contextlib.closing(sqlite3.connect(ledger)) as base:
+            base.row_factory = sqlite3.Row
+            yield lambda query: list(map(dict, base.execute(query)))
+    else:
+        import psycopg
+        from psycopg.rows import dict_row
+
+        uri = ledger.replace("postgresql+psycopg", "postgresql")
+        with psycopg.connect(uri, autocommit=True, row_factory=dict_row) as server:
+            yield lambda query: server.execute(query.encode()).fetchall()
 
 
-def _ratings(base: sqlite3.Connection, acknowledged: dict[str, str], verdict: Verdict) -> None:
-    stored = {row["external_id"]: row for row in base.execute("SELECT * FROM feedback")}
+def _ratings(ask: Ask, acknowledged: dict[str, str], verdict: Verdict) -> None:
+    stored = {row["external_id"]: row for row in ask("SELECT * FROM feedback")}
     lost = acknowledged.keys() - stored.keys()
     verdict.lost = len(lost)
     if lost:
@@ -87,20 +100,18 @@ def _ratings(base: sqlite3.Connection, acknowledged: dict[str, str], verdict: Ve
         verdict.broken.append(f"G1: changed {changed[:3]}")
     if undone := [row["external_id"] for row in stored.values() if row["state"] != "processed"]:
         verdict.broken.append(f"G5: not processed {undone[:3]}")
-    low = {row["feedback_id"] for row in base.execute("SELECT feedback_id FROM low_rating")}
+    low = {row["feedback_id"] for row in ask("SELECT feedback_id FROM low_rating")}
     if low != {row["id"] for row in stored.values() if row["rating"] < _LOW}:
         verdict.broken.append("G2: the low ratings are not those below 3")
     wanted = {row["id"] for row in stored.values() if row["rating"] >= _LOW}
-    thanked = [
-        row["feedback_id"] for row in base.execute("SELECT feedback_id FROM message WHERE purpose = 'thanks'")
-    ]
+    thanked = [row["feedback_id"] for row in ask("SELECT feedback_id FROM message WHERE purpose = 'thanks'")]
     if Counter(thanked) != Counter(wanted):
         verdict.broken.append("G2: not exactly one message for each rating from 3 on")
 
 
-def _messages(base: sqlite3.Connection, mails: Counter[str], texts: Counter[str], verdict: Verdict) -> None:
+def _messages(ask: Ask, mails: Counter[str], texts: Counter[str], verdict: Verdict) -> None:
     left = {key.rpartition("@")[0]: count for key, count in mails.items()}
-    for row in base.execute("SELECT * FROM message"):
+    for row in ask("SELECT * FROM message"):
         copies = left.pop(row["message_id"], 0) if row["channel"] == "email" else texts[row["recipient"]]
         verdict.maybe_sent += row["maybe_sent_at"] is not None
         verdict.held += row["state"] == "held"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import pytest
 
-from tests.faults import kill, power
+from tests.faults import fleet, kill, power
 from tests.faults.needs import need_strace
 
 
@@ -35,3 +36,14 @@ def test_the_power_cut_test_finds_what_it_looks_for() -> None:
     """With `synchronous = NORMAL` acknowledged ratings are lost, and the same test says so."""
     need_strace()
     assert power.run(7, 100, "NORMAL").lost > 0
+
+
+@pytest.mark.parametrize(
+    ("suite", "faults"), [(fleet.run, 4), (fleet.restart, 2)], ids=["kills", "server crashes"]
+)
+def test_daemons_that_share_a_server_lose_nothing(suite: Callable[..., fleet.Figures], faults: int) -> None:
+    """Three daemons on PostgreSQL: killed and replaced, or their server gone for a moment, under load."""
+    figures = suite(11, faults, daemons=3)
+    assert (figures.lost, figures.broken, figures.slow, figures.leaks) == (0, [], [], 0)
+    assert figures.acknowledged > 0
+    assert figures.faults == faults

@@ -213,9 +213,7 @@ def test_an_upgrade_makes_the_ledger_once_whoever_asks(postgres_server: Server) 
     """Four at once: one makes it, the others find it made."""
     url = postgres_server.new_database()
     found: list[tuple[str | None, str]] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(PostgresLedger(url).upgrade())) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(PostgresLedger(url).upgrade())) for _ in range(4)]
     for one in threads:
         one.start()
     for one in threads:
@@ -245,4 +243,6 @@ async def test_cancelled_readers_leave_no_connection_behind(postgres_url: str) -
             reading.cancel()
         assert await asyncio.wait_for(store.read(partial(notes.read, key="a")), DEADLINE) is None
     open_ones = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    await until(lambda: ask(postgres_url, open_ones) == [(1,)])  # the one that asks; the server ends them a little later
+    await until(
+        lambda: ask(postgres_url, open_ones) == [(1,)]
+    )  # the one that asks; the server ends them a little later
