@@ -1,8 +1,8 @@
 """The road of waiting ratings, without and with delivery, beside the least program that does the same durable work.
 
 `road` ends when all ratings are processed and the outbox is written, `deliver` when every message is recorded as sent
-by a plugin that counts; both begin when the daemon's parts stand. `limit` is one thread with the sqlite3 module: same tables, same templates, executemany,
-Template.render, batches of 500, synchronous=FULL.
+by a plugin that counts; it begins when the daemon's parts stand. `limit` is one thread with the sqlite3 module: same
+tables, same templates, executemany, Template.render, batches of 500, synchronous=FULL.
 """
 
 from __future__ import annotations
