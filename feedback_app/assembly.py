@@ -19,9 +19,10 @@ from feedback_app.pipeline import Composer, Pipeline, Policy
 from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
 from feedback_app.report.render import Renderer
-from feedback_app.settings.schema import TemplatesSettings
+from feedback_app.settings.schema import LimitSettings, TemplatesSettings
 from feedback_app.store import daemons, outbox
 from feedback_app.store.ledger import ledger_of
+from feedback_app.store.limits import Limit
 
 if TYPE_CHECKING:
     import contextlib
@@ -164,14 +165,20 @@ def dispatchers_of(
         Dispatcher(
             store,
             providers[0].notifier,
-            provider=providers[0].plugin,
             policy=policy,
+            limit=limit_of(settings, channel, providers[0].plugin),
             lease=lease,
             clock=clock,
             purpose=purpose,
         )
-        for providers in host.notifiers.values()
+        for channel, providers in host.notifiers.items()
     ]
+
+
+def limit_of(settings: Settings, channel: str, plugin: str) -> Limit:
+    """Return how many messages the plugin is given for a channel, at most."""
+    limit = settings.limits.get(plugin, LimitSettings())
+    return Limit(provider=plugin, channel=channel, per_second=limit.per_second, per_day=limit.per_day)
 
 
 async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> None:

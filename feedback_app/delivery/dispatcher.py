@@ -19,15 +19,19 @@ from feedback_app.delivery.health import ChannelHealth
 from feedback_app.delivery.retry import Backoff, judge
 from feedback_app.errors import Busy, DeliveryError, fault_site, storable
 from feedback_app.model import Receipt
-from feedback_app.store import outbox
+from feedback_app.store import limits, outbox
 from feedback_app.store.outbox import Attempt, ClaimedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
     from feedback_app.clock import Clock
     from feedback_app.concurrency import JobResult
     from feedback_app.contracts import Notifier
+    from feedback_app.model import Milliseconds
+    from feedback_app.store.limits import Limit
     from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -75,8 +79,8 @@ class WrongAnswer(TypeError):
 class Dispatcher:
     """Delivers the messages of one notifier's channel until stopped.
 
-    `provider` is the plugin's name. `purpose` narrows it to one kind of message. `counts` tells what came of the
-    tries of this run, by the message's state after them.
+    `limit` names the plugin and says how many messages it is given at most. `purpose` narrows it to one kind of
+    message. `counts` tells what came of the tries of this run, by the message's state after them.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a channel's delivery is made of
@@ -84,15 +88,16 @@ class Dispatcher:
         store: Store,
         notifier: Notifier,
         *,
-        provider: str,
         policy: DeliveryPolicy,
+        limit: Limit,
         lease: LeaseHolder,
         clock: Clock,
         purpose: str | None = None,
     ) -> None:
         self._store = store
         self._notifier = notifier
-        self._provider = provider
+        self._provider = limit.provider
+        self._limit = limit
         self._policy = policy
         self._lease = lease
         self._clock = clock
@@ -124,16 +129,7 @@ class Dispatcher:
             await asyncio.sleep(_STORE_PAUSE)  # thought dead by now, perhaps; the next heartbeat tells
             return Claim((), 0)
         try:
-            claimed = await self._store.write(
-                partial(
-                    outbox.claim,
-                    channel=self.channel,
-                    lease=outbox.Lease(self._lease.owner, now + _LEASE),
-                    now=now,
-                    limit=room,
-                    purpose=self._purpose,
-                )
-            )
+            claimed, again_at = await self._store.write(partial(self._claim_allowed, room=room, now=now))
         except Busy as error:
             log.warning("waiting for the ledger", extra={"reason": str(error)})
             await asyncio.sleep(_STORE_PAUSE)
@@ -142,8 +138,32 @@ class Dispatcher:
             failpoints.reached("delivery.claimed")
             self.health.claimed(claimed[0].number)
             return Claim(claimed)
+        if again_at:
+            return Claim((), max(0.0, (again_at - now) / 1000))
         due = await self._store.read(partial(outbox.next_due, channel=self.channel, purpose=self._purpose))
         return Claim((), None if due is None else max(0.0, (due - now) / 1000))
+
+    def _claim_allowed(
+        self, connection: Connection, room: int, now: Milliseconds
+    ) -> tuple[list[ClaimedMessage], Milliseconds]:
+        """Claim as many as the provider may be given now; returns them and, where that is none, when to ask again."""
+        limit = self._limit
+        if limit.is_set:
+            allowed = limits.allowance(connection, limit, room, now)
+            if not allowed.count:
+                return [], allowed.again_at
+            room = allowed.count
+        lease = outbox.Lease(self._lease.owner, now + _LEASE)
+        claimed = outbox.claim(
+            connection, self.channel, lease=lease, now=now, limit=room, purpose=self._purpose
+        )
+        if limit.is_set:
+            limits.claimed(connection, limit, len(claimed), now)
+        return claimed, 0
+
+    def _record(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
+        outbox.settle(connection, attempts)
+        limits.settled(connection, self._limit, attempts)
 
     async def _deliver(self, claimed: ClaimedMessage) -> Attempt | None:
         """Try one message; None gives it back untried."""
@@ -249,7 +269,7 @@ class Dispatcher:
         while True:
             try:
                 if attempts:
-                    await self._store.write(partial(outbox.settle, attempts=attempts))
+                    await self._store.write(partial(self._record, attempts=attempts))
                 for owner in {one.owner for one in untried}:
                     numbers = [one.number for one in untried if one.owner == owner]
                     await self._store.write(partial(outbox.release, numbers=numbers, owner=owner))

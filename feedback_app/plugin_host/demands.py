@@ -85,6 +85,13 @@ def name_problems(plugins: Plugins, settings: Settings) -> Iterator[str]:
             yield f"{where}: the plugin '{name}' is not configured; give it its table [plugins.{name}]"
 
 
+def limit_problems(plugins: Plugins, settings: Settings) -> Iterator[str]:
+    """Yield the limits of plugins that are not there."""
+    for name in settings.limits:
+        if name not in plugins:
+            yield f"{table_at(settings, 'limits', name)}: {_unknown(name, plugins)}"
+
+
 def name_warnings(plugins: Plugins, settings: Settings) -> Iterator[str]:
     """Yield what is disabled and is not there, and what is to serve a channel and will not."""
     for name in settings.plugins.disabled:

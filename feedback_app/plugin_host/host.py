@@ -52,6 +52,7 @@ class PluginHost:
                 *search.problems,
                 *(problem for plugin in started for problem in plugin.problems),
                 *demands.name_problems(plugins, settings),
+                *demands.limit_problems(plugins, settings),
                 *demands.channel_problems(claims, plugins, settings),
                 *demands.analyser_problems(started),
             ),

@@ -196,6 +196,15 @@ class ChannelSettings(Table):
     providers: Annotated[Names, Field(min_length=1)]  # plugins, the first is asked first
 
 
+class LimitSettings(Table):
+    """`[limits.PLUGIN]`: how many messages a provider is given, by all daemons together; 0 means no limit."""
+
+    per_second: Annotated[
+        float, Field(ge=0, le=100_000, allow_inf_nan=False), PlainSerializer(_plain, return_type=int | float)
+    ] = 0.0
+    per_day: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0  # in any 24 hours
+
+
 class ReportSettings(Table):
     """`[reports.NAME]`: a daily report."""
 
@@ -233,6 +242,7 @@ class Tables(Table):
     templates: TemplatesSettings = Field(default_factory=TemplatesSettings)
     plugins: PluginsSettings = Field(default_factory=PluginsSettings)
     channels: dict[Name, ChannelSettings] = Field(default_factory=dict)
+    limits: dict[Name, LimitSettings] = Field(default_factory=dict)
     reports: dict[Name, ReportSettings] = Field(default_factory=dict, validate_default=True)
 
     @field_validator("reports")

@@ -194,7 +194,9 @@ def release(connection: Connection, numbers: Collection[int], owner: str) -> Non
 
 
 # Both repeat the condition of the partial index: SQLite does not conclude it from one state alone.
-_OF_THE_DEAD = "AND lease_owner IN ({texts})"
+# Only where daemons share the ledger, hence PostgreSQL's: what a frozen one has locked is settled at a later look.
+_OF_THE_DEAD = """AND id = ANY (ARRAY (
+  SELECT id FROM message WHERE state = 'sending' AND lease_owner IN ({texts}) FOR UPDATE SKIP LOCKED))"""
 _HOLD = """UPDATE message
    SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),

@@ -195,6 +195,21 @@ source = Table(
     Column("received_at", Moment),  # of the last one
 )
 
+rate = Table(
+    "rate",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("next_at", Moment, nullable=False),  # when it may be given the next message
+)
+
+tries_by_minute = Table(
+    "tries_by_minute",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),  # since 1970, in which they ended
+    Column("tries", Integer, nullable=False),
+)
+
 dead_letter = Table(
     "dead_letter",
     metadata,

@@ -14,7 +14,7 @@ RowId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the leases of ratings, what daemons know of each other, sources and what they brought that is no rating."""
+    """Add leases of ratings, what daemons know of each other, sources, dead letters, providers' limits."""
     op.add_column("feedback", sa.Column("lease_owner", sa.Text()))
     op.add_column("feedback", sa.Column("suspicion", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("daemon", sa.Column("sources", sa.Text(), nullable=False, server_default="{}"))
@@ -40,6 +40,19 @@ def upgrade() -> None:
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_dead_letter"),
         sa.UniqueConstraint("source", "key", name="uq_dead_letter_source_key"),
+    )
+    op.create_table(
+        "rate",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", name="pk_rate"),
+    )
+    op.create_table(
+        "tries_by_minute",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("minute", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "minute", name="pk_tries_by_minute"),
     )
     # Programs that know only 0001 find all that they use.
     op.execute("INSERT INTO meta (key, value) VALUES ('readable_from', '0002:0001')")

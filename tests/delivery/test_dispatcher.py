@@ -27,6 +27,7 @@ from feedback_app import (
 from feedback_app.delivery.dispatcher import Alone, DeliveryPolicy, Dispatcher
 from feedback_app.delivery.retry import Backoff
 from feedback_app.store import customers, outbox, status
+from feedback_app.store.limits import Limit
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, message
 from tests.running import DEADLINE
@@ -68,11 +69,20 @@ class _Time:
 
 
 def _dispatcher(
-    store: SqliteStore, notifier: Notifier, clock: Callable[[], int], **policy: Any
+    store: SqliteStore,
+    notifier: Notifier,
+    clock: Callable[[], int],
+    limit: Limit | None = None,
+    **policy: Any,
 ) -> Dispatcher:
     facts: dict[str, Any] = {"workers": 4, "max_attempts": 3, "backoff": Backoff(30, 3600), **policy}
     return Dispatcher(
-        store, notifier, provider="scripted", policy=DeliveryPolicy(**facts), lease=Alone("boot"), clock=clock
+        store,
+        notifier,
+        policy=DeliveryPolicy(**facts),
+        limit=limit or Limit(provider="scripted", channel="email"),
+        lease=Alone("boot"),
+        clock=clock,
     )
 
 
@@ -87,7 +97,11 @@ async def _delivering(one: Dispatcher) -> AsyncIterator[None]:
 
 
 async def _deliver_all(
-    store: SqliteStore, notifier: Notifier, clock: Callable[[], int], **policy: Any
+    store: SqliteStore,
+    notifier: Notifier,
+    clock: Callable[[], int],
+    limit: Limit | None = None,
+    **policy: Any,
 ) -> Dispatcher:
     one = _dispatcher(store, notifier, clock, **policy)
     async with _delivering(one):

@@ -124,6 +124,8 @@ def test_show_prints_toml_with_origins(folder: Path, monkeypatch: pytest.MonkeyP
         [plugins.empty]
         [channels.email]
         providers = ['mine']
+        [limits.mine]
+        per_second = 2.5
         """,
         encoding="utf-8",
     )

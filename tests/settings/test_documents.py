@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from feedback_app.settings import Settings, load_settings
-from feedback_app.settings.schema import ChannelSettings, ReportSettings, Tables
+from feedback_app.settings.schema import ChannelSettings, LimitSettings, ReportSettings, Tables
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,7 +31,7 @@ def plugin_model(plugin: str) -> type[BaseModel]:
 def defaults() -> dict[str, dict[str, Any]]:
     """Return every key of every table with its default, in the notation of the file."""
     tables = Tables().model_dump(mode="json")
-    del tables["channels"]
+    del tables["channels"], tables["limits"]
     tables["reports.NAME"] = tables.pop("reports")["daily"]
     return tables
 
@@ -73,6 +73,7 @@ def test_the_shipped_files_examples_are_fit_too(tmp_path: Path) -> None:
         plugin_model(plugin).model_validate(settings.plugins.tables[plugin])
     assert {"daily", "evening"} == settings.reports.keys()
     assert {"email"} == settings.channels.keys()
+    assert {"email_notifier"} == settings.limits.keys()
 
 
 @pytest.mark.parametrize("table", list(defaults()))
@@ -97,6 +98,7 @@ def test_the_guide_lists_every_key_of_the_shipped_plugins(plugin: str) -> None:
 def test_the_guide_lists_what_has_no_default() -> None:
     """Tables that are not there by default have keys too."""
     assert ChannelSettings.model_fields.keys() == documented("channels.NAME").keys()
+    assert LimitSettings.model_fields.keys() == documented("limits.PLUGIN").keys()
     assert ReportSettings.model_fields.keys() == documented("reports.NAME").keys()
 
 

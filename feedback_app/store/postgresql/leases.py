@@ -36,9 +36,12 @@ _BEAT = f"""UPDATE daemon SET heartbeat_at = {_NOW}, channels = %s, sources = %s
 _SIGN_OFF = f"UPDATE daemon SET stopped_at = {_NOW}, heartbeat_at = {_NOW} WHERE boot_id = %s"
 _LIVING = f"""SELECT pid FROM daemon WHERE stopped_at IS NULL AND fenced_at IS NULL
  AND heartbeat_at > {_NOW} - {int(LEASE * 1000)} ORDER BY started_at"""
-_UNFENCED = f"""SELECT boot_id, process, heartbeat_at < {_NOW} - {int(LEASE * 1000)} FROM daemon
- WHERE stopped_at IS NULL AND fenced_at IS NULL AND boot_id <> %s"""
-_FENCE = f"""UPDATE daemon SET fenced_at = {_NOW} WHERE boot_id = ANY(%s) AND fenced_at IS NULL AND stopped_at IS NULL
+_OTHERS = """SELECT boot_id, process FROM daemon
+ WHERE stopped_at IS NULL AND fenced_at IS NULL AND boot_id <> %s AND process IS NOT NULL"""
+# A daemon whose row is locked is in the middle of its heartbeat; the age counts as it is once the lock is ours.
+_FENCE = f"""UPDATE daemon SET fenced_at = {_NOW} WHERE boot_id = ANY (ARRAY (
+  SELECT boot_id FROM daemon WHERE stopped_at IS NULL AND fenced_at IS NULL AND boot_id <> %s
+     AND (heartbeat_at < {_NOW} - {int(LEASE * 1000)} OR boot_id = ANY(%s)) FOR UPDATE SKIP LOCKED))
 RETURNING boot_id"""
 _LATELY = f"SELECT boot_id FROM daemon WHERE fenced_at > {_NOW} - {int(_FORGOTTEN * 1000)}"
 
@@ -47,7 +50,8 @@ _FREE = f"""UPDATE feedback SET lease_owner = NULL, suspicion = suspicion + 1,
        state = CASE WHEN suspicion < {_DEATHS + 1} THEN state ELSE 'dead' END,
        error = CASE WHEN suspicion < {_DEATHS + 1} THEN error
                     ELSE 'the program ended {_DEATHS} times while it worked on this rating alone' END
- WHERE state = 'received' AND lease_owner = ANY(%s)"""
+ WHERE id = ANY (ARRAY (
+  SELECT id FROM feedback WHERE state = 'received' AND lease_owner = ANY(%s) FOR UPDATE SKIP LOCKED))"""
 
 
 class Free(NamedTuple):
@@ -94,14 +98,15 @@ def take_over(
 ) -> Free:
     """Fence the daemons that are dead and free what they had in hand.
 
-    Dead is whose heartbeat is too old, and at once who `is_gone` knows from what it noted of its process.
+    Dead is whose heartbeat is too old, and at once who `is_gone` knows from what it noted of its process. Waits for no
+    lock: a daemon that froze in mid-transaction would else stop all others; what it holds is freed at a later look.
     """
-    dead = [
+    gone = [
         other
-        for other, process, is_old in connection.exec_driver_sql(_UNFENCED, (boot_id,))
-        if is_old or (process and is_gone(json.loads(process)))
+        for other, process in connection.exec_driver_sql(_OTHERS, (boot_id,))
+        if is_gone(json.loads(process))
     ]
-    fenced = [one for (one,) in connection.exec_driver_sql(_FENCE, (dead,))] if dead else []
+    fenced = [one for (one,) in connection.exec_driver_sql(_FENCE, (boot_id, gone))]
     # A daemon that claimed in the very moment of its fencing: what it got so is freed a little later.
     lately = [one for (one,) in connection.exec_driver_sql(_LATELY)]
     if not lately:

@@ -31,6 +31,9 @@ MARK = "commit:"  # how the marks' keys in `meta` begin
 _COUNT_UP = """INSERT INTO meta (key, value)
 SELECT %s, %s WHERE pg_current_xact_id_if_assigned() IS NOT NULL
 ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+# A process that is frozen in mid-transaction must not keep its locks: the server ends it. For this transaction only, as
+# poolers want.
+_NEVER_IDLE = "SELECT set_config('idle_in_transaction_session_timeout', '10s', true)"
 _MOST_TRIES = 50  # of what is rolled back for another's sake
 _PAUSE = 1.0  # seconds between tries to reach the server, give or take half
 
@@ -101,6 +104,7 @@ class PostgresWriter(GroupCommitWriter):
         self._commits += 1
         transaction = connection.begin()
         try:
+            connection.exec_driver_sql(_NEVER_IDLE)
             yield connection
             connection.exec_driver_sql(_COUNT_UP, (self._mark, str(self._commits)))
             if self.channel:

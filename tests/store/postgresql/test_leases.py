@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 
 from feedback_app.model import Customer, Outcome
@@ -19,6 +20,7 @@ from feedback_app.store.ratings import Claimed
 from feedback_app.store.store import Store
 from tests.making import NOW, incoming, message
 from tests.postgres import ask, do, store_on
+from tests.running import DEADLINE
 
 _OLD = "UPDATE daemon SET heartbeat_at = heartbeat_at - 60000 WHERE boot_id = '{}'"
 
@@ -230,3 +232,23 @@ async def test_a_presence_says_how_it_fares_and_takes_over(store: Store, postgre
     assert ask(postgres_url, "SELECT channels FROM daemon WHERE boot_id = 'b'") == [
         ('{"email": {"reason": "down"}}',)
     ]
+
+
+async def test_a_daemon_that_froze_in_mid_transaction_stops_nobody(store: Store, postgres_url: str) -> None:
+    """Its locks are passed over; and a heartbeat that comes in the last moment saves it."""
+    await _sign_on(store, "a")
+    await _sign_on(store, "b")
+    await _take_in(store, 2)
+    await _claim(store, "a")
+    do(postgres_url, _OLD.format("a"))
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as frozen:
+        frozen.execute("UPDATE daemon SET heartbeat_at = heartbeat_at + 60000 WHERE boot_id = 'a'")
+        async with asyncio.timeout(DEADLINE):
+            assert await _take_over(store) == leases.Free([], 0, 0, 0)
+    assert await _take_over(store) == leases.Free([], 0, 0, 0)
+    do(postgres_url, _OLD.format("a"))
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as frozen:
+        frozen.execute("SELECT 1 FROM feedback WHERE id = 1 FOR UPDATE")
+        async with asyncio.timeout(DEADLINE):
+            assert await _take_over(store) == leases.Free(["a"], 1, 0, 0)
+    assert await _take_over(store) == leases.Free([], 1, 0, 0)

@@ -246,3 +246,27 @@ async def test_cancelled_readers_leave_no_connection_behind(postgres_url: str) -
     await until(
         lambda: ask(postgres_url, open_ones) == [(1,)]
     )  # the one that asks; the server ends them a little later
+
+
+async def test_a_writer_that_is_frozen_in_mid_transaction_loses_its_locks(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the transaction, others go on, and the unit runs again when its process does."""
+    assert "'10s'" in writing._NEVER_IDLE
+    monkeypatch.setattr(writing, "_NEVER_IDLE", writing._NEVER_IDLE.replace("10s", "50ms"))
+    runs, go_on = [], threading.Event()
+
+    def freezes_once(connection: Connection) -> str:
+        runs.append(_put(connection, "a"))
+        if len(runs) == 1:
+            go_on.wait(DEADLINE)
+        return _put(connection, "b")
+
+    async with store_on(postgres_url, "daemon") as frozen, store_on(postgres_url) as other:
+        writing_it = asyncio.create_task(frozen.write(freezes_once))
+        await until(lambda: runs)
+        async with asyncio.timeout(DEADLINE):
+            assert await other.write(partial(_put, key="a")) == "a"  # locked until the server ended the other
+        go_on.set()
+        assert await asyncio.wait_for(writing_it, DEADLINE) == "b"
+    assert runs == ["a", "a"]
