@@ -36,7 +36,7 @@ _COMMANDS = {
     "report": ("feedback_app.cli.report:report", "The daily report: build, send, list."),
     "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show."),
-    "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current."),
+    "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current, copy."),
 }
 
 

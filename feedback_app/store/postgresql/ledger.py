@@ -50,6 +50,8 @@ class PostgresLedger(Ledger):
             schema.refuse_old_server(connection, self.name)
             connection.exec_driver_sql(_LOCK)
             before = schema.found(connection)
+            if before is not None:
+                schema.refuse_unfinished_copy(connection, self.name)
             if before is not None and before >= migrate.HEAD:
                 return before, before
             migrate.apply(connection)
