@@ -37,7 +37,7 @@ def copy(from_url: str, to_url: str, *, as_json: bool) -> None:
     from feedback_app.store.copying import copier
 
     old, new = _end("--from", from_url), _end("--to", to_url)
-    if old.is_same(new):
+    if old.place == new.place:
         raise UsageError("--from and --to name the same ledger")
     begun = time.monotonic()
     with old.source() as source, new.target() as target, _talking() as listener:

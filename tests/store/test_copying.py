@@ -169,7 +169,7 @@ def test_an_unfinished_copy_is_refused_by_everybody(
     _half(monkeypatch, full, target)
     ledger = _ledger(target)
 
-    for attempt in (lambda: _entered(ledger), ledger.upgrade):
+    for attempt in (lambda: _entered(ledger), ledger.upgrade, ledger.revision):
         with pytest.raises(
             BadConfig, match=r"unfinished copy of a ledger; run the same `feedback-app db copy`"
         ):

@@ -102,9 +102,10 @@ class End(ABC):
     def url(self) -> str:
         """What `[store] url` is to be, without a password."""
 
+    @property
     @abstractmethod
-    def is_same(self, other: End) -> bool:
-        """Whether both surely are one place."""
+    def place(self) -> str:
+        """Where it is: two ends of one place are the same ledger."""
 
 
 def end_at(url: str, directory: Path) -> End:

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     from feedback_app.store.copying.plan import CopiedTable, Key, Row
 
 _NAMES = ", ".join(table.name for table in TABLES)
-# Who writes is waited for, not for ever; whoever wants to write from now on waits for us.
-_HOLD = ("SET LOCAL lock_timeout = '5s'", f"LOCK TABLE {_NAMES} IN SHARE MODE")
+# Who writes is waited for, not for ever; whoever wants to write from now on waits for us. While the target is read
+# this end is idle, for longer perhaps than the server allows.
+_HOLD = (
+    "SET LOCAL lock_timeout = '5s'",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    f"LOCK TABLE {_NAMES} IN SHARE MODE",
+)
 _STRANGERS = "SELECT count(*) FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL"
 # Nobody runs on a ledger that was just copied, however young a heartbeat is: of a crash a moment ago, or of a clock
 # that was ahead. Whoever starts on it first takes over at once what they had in hand.
@@ -67,9 +72,10 @@ class PostgresEnd(End):
         """What `[store] url` is to be, without the password."""
         return self._name
 
-    def is_same(self, other: End) -> bool:
-        """Whether both URLs are the same, word for word."""
-        return isinstance(other, PostgresEnd) and self._url == other._url  # noqa: SLF001
+    @property
+    def place(self) -> str:
+        """The URL; the same database under another one is found out by its ledger's id."""
+        return self._name
 
     @contextlib.contextmanager
     def source(self) -> Iterator[Reader]:

@@ -40,17 +40,17 @@ class SqliteEnd(End):
         """What `[store] url` is to be."""
         return f"{SQLITE_URL}{self._path}"
 
-    def is_same(self, other: End) -> bool:
-        """Whether both paths lead to one file."""
-        return isinstance(other, SqliteEnd) and self._path.resolve() == other._path.resolve()  # noqa: SLF001
+    @property
+    def place(self) -> str:
+        """The file, whatever links lead to it."""
+        return str(place.beside(self._path, ""))
 
     @contextlib.contextmanager
     def source(self) -> Iterator[Reader]:
         """Hold the lock of the daemon, and SQLite's own, so that commands do not write either."""
         if not place.is_there(self._path):
             raise NotFound(f"{self._path}: there is no ledger")
-        file.check(self._path)
-        _refuse_other_schema(self._path)
+        _refuse_other_schema(self._path, file.check(self._path))
         with contextlib.ExitStack() as stack:
             _take(LedgerLock(self._path), stack)
             looking = stack.enter_context(contextlib.closing(file.looking_at(self._path)))
@@ -70,8 +70,7 @@ class SqliteEnd(End):
         """Hold the lock of the daemon."""
         if not place.is_there(self._path):
             file.create(self._path)
-        file.recognise(self._path)
-        _refuse_other_schema(self._path)
+        _refuse_other_schema(self._path, file.recognise(self._path))
         with contextlib.ExitStack() as stack:
             lock = LedgerLock(self._path)
             _take(lock, stack)
@@ -81,8 +80,8 @@ class SqliteEnd(End):
             yield _SqliteTarget(self._path, writer)
 
 
-def _refuse_other_schema(path: Path) -> None:
-    if (found := file.revision(path)) != HEAD:
+def _refuse_other_schema(path: Path, found: str) -> None:
+    if found != HEAD:
         raise BadConfig(
             f"{path}: the ledger has schema {found}, only {HEAD} is copied; run `feedback-app db upgrade`"
         )
