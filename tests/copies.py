@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, insert
 
 from feedback_app.store.copying import copier
@@ -18,6 +20,7 @@ from feedback_app.store.copying.ends import end_at
 from feedback_app.store.sqlite import file
 from feedback_app.store.sqlite.engines import writing_engine
 from feedback_app.store.tables import metadata
+from tests.postgres import Server
 
 SQLITE = "sqlite:///"
 # What COPY's text format and SQL's strings could stumble over.
@@ -26,13 +29,13 @@ _NUMBERS = (0, -1, 2**62, 1_800_000_000_000, 7)
 _RATINGS = (4.5, 1.0, 3.3333333333333335, 1e-300, 5.0)
 
 
-def fill(path: Path, count: int = 12) -> None:
-    """Make a ledger with `count` rows in every table, and NULL in every column that may hold it."""
+def fill(path: Path, rows: int = 12) -> None:
+    """Make a ledger with `rows` rows in every table, and NULL in every column that may hold it."""
     file.create(path)
     engine = writing_engine(path)
     with engine.begin() as connection:
         for table in metadata.sorted_tables:
-            for number in range(1, count + 1):
+            for number in range(1, rows + 1):
                 values = {column.name: _value(table, column, number) for column in table.columns}
                 connection.execute(insert(table).values(values))
         # A number that was given once and is free again: it must not be given a second time.
@@ -90,3 +93,26 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
             (tuple(int(one) if isinstance(one, bool) else one for one in row) for row in rows), key=repr
         )
     return found
+
+
+class Places:
+    """Makes places for ledgers, on either database."""
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        self._folder = folder
+        self._request = request
+        self._numbers = count()
+        self.made: list[str] = []  # databases to drop
+
+    def __call__(self, database: str) -> str:
+        """Return the URL of a place where nothing is yet."""
+        if database == "sqlite":
+            return f"{SQLITE}{self._folder / f'place{next(self._numbers)}.db'}"
+        self.made.append(self.server.new_database())
+        return self.made[-1]
+
+    @property
+    def server(self) -> Server:
+        """The server, started when it is needed."""
+        server: Server = self._request.getfixturevalue("postgres_server")
+        return server

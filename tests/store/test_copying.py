@@ -6,7 +6,6 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -23,8 +22,7 @@ from feedback_app.store.sqlite import file
 from feedback_app.store.sqlite.ledger import SqliteLedger
 from feedback_app.store.sqlite.lock import LedgerLock
 from feedback_app.store.tables import metadata
-from tests.copies import SQLITE, ask, contents, copied, fill
-from tests.postgres import Server
+from tests.copies import SQLITE, Places, ask, contents, copied, fill
 
 WAYS = [
     ("sqlite", "sqlite"),
@@ -39,29 +37,6 @@ def full(tmp_path: Path) -> str:
     """Return the URL of a ledger with rows in every table."""
     fill(tmp_path / "full.db")
     return f"{SQLITE}{tmp_path / 'full.db'}"
-
-
-class Places:
-    """Makes places for ledgers, on either database."""
-
-    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
-        self._folder = folder
-        self._request = request
-        self._numbers = count()
-        self.made: list[str] = []  # databases to drop
-
-    def __call__(self, database: str) -> str:
-        """Return the URL of a place where nothing is yet."""
-        if database == "sqlite":
-            return f"{SQLITE}{self._folder / f'place{next(self._numbers)}.db'}"
-        self.made.append(self.server.new_database())
-        return self.made[-1]
-
-    @property
-    def server(self) -> Server:
-        """The server, started when it is needed."""
-        server: Server = self._request.getfixturevalue("postgres_server")
-        return server
 
 
 @pytest.fixture
