@@ -21,7 +21,7 @@ LAYERS = (
     {"store"},
     {"intake", "delivery", "report"},
     {"plugin_host", "inbox", "kin", "signals"},
-    {"presence", "processing"},
+    {"presence", "processing", "replaying"},
     {"assembly", "chores"},
     {"delivering", "daemon"},
     {"cli"},

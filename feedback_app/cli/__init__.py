@@ -29,14 +29,14 @@ _COMMANDS = {
     "demo": ("feedback_app.cli.start:demo", "Take sample ratings down the whole road, in seconds."),
     "run": ("feedback_app.cli.daemon:run", "Run the daemon."),
     "status": ("feedback_app.cli.daemon:status", "Show what waits, what is done and what is wrong."),
-    "feedback": ("feedback_app.cli.feedback:group", "Ratings: add, import, list, explain."),
+    "feedback": ("feedback_app.cli.feedback:group", "Ratings: add, import, list, explain, replay."),
     "customers": ("feedback_app.cli.customers:group", "Customers: add, import, list, show, opt out and in."),
     "low-ratings": ("feedback_app.cli.low_ratings:group", "Low ratings: list, show, follow up, export."),
     "messages": ("feedback_app.cli.messages:group", "Messages: list, show, retry, cancel."),
     "report": ("feedback_app.cli.report:report", "The daily report: build, send, list."),
     "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show."),
-    "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current."),
+    "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current, copy."),
 }
 
 

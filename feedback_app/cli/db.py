@@ -1,16 +1,20 @@
-"""`feedback-app db`: the ledger's schema."""
+"""`feedback-app db`: the ledger's schema, and its move to another database."""
 
 from __future__ import annotations
 
 import click
 
 from feedback_app.cli.context import Program, echo_json, json_option
+from feedback_app.cli.copying import copy
 from feedback_app.errors import NotFound
 
 
 @click.group()
 def group() -> None:
     """Look after the ledger."""
+
+
+group.add_command(copy)
 
 
 @group.command()

@@ -1,4 +1,4 @@
-"""`feedback-app feedback`: take ratings in, list them, tell the story of one."""
+"""`feedback-app feedback`: take ratings in, list them, tell the story of one, replay them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from feedback_app.cli.contact import contact_options, contact_rules, customer_of
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened
 from feedback_app.cli.importing import STANDARD_INPUT, Kind, Request, import_options, run_import
 from feedback_app.cli.paging import Form, print_rows
+from feedback_app.cli.replay import replay
 from feedback_app.cli.typed import NAME, number_in, plain
 from feedback_app.errors import BadData, NotFound, UsageError
 from feedback_app.model import FEEDBACK_STATES, Feedback
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 @click.group()
 def group() -> None:
     """Take ratings in and look at them."""
+
+
+group.add_command(replay)
 
 
 @group.command()

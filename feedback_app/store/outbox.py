@@ -24,14 +24,17 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def enqueue(connection: Connection, entries: Sequence[tuple[str, Message]], now: Milliseconds) -> None:
-    """Put (dedupe key, message) into the outbox, due now; a key that is there already is left alone."""
+def enqueue(connection: Connection, entries: Sequence[tuple[str, Message]], now: Milliseconds) -> int:
+    """Put (dedupe key, message) into the outbox, due now; a key that is there already is left alone.
+
+    Returns how many were put in.
+    """
     rows = [
         (one.id, key, one.purpose, one.feedback_id, one.customer_id, one.customer_name, one.channel, one.recipient,
          one.locale, one.subject, one.text, one.html, "queued", now, now)
         for key, one in entries
     ]  # fmt: skip
-    insert_rows(connection, "message", _COLUMNS, rows, tail="ON CONFLICT (dedupe_key) DO NOTHING")
+    return insert_rows(connection, "message", _COLUMNS, rows, tail="ON CONFLICT (dedupe_key) DO NOTHING")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

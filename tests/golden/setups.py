@@ -205,6 +205,11 @@ def _ledger_without_schema(folder: Path) -> None:
 
 
 @_setup
+def _unfinished_copy(folder: Path) -> None:
+    _sql(folder / "feedback.db", "INSERT INTO meta VALUES ('unfinished_copy', '[\"id\", null, null]')")
+
+
+@_setup
 def _encrypted_ledger(folder: Path) -> None:
     (folder / "feedback.db").write_bytes(bytes(range(255, -1, -1)) * 32)  # SQLCipher leaves no header
 

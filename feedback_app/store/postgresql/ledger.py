@@ -41,7 +41,13 @@ class PostgresLedger(Ledger):
 
     def revision(self) -> str | None:
         """Return its schema's revision, None where there is no ledger yet."""
-        return self._do(schema.found)
+        return self._do(self._found)
+
+    def _found(self, connection: Connection) -> str | None:
+        found = schema.found(connection)
+        if found is not None:
+            schema.refuse_unfinished_copy(connection, self.name)
+        return found
 
     def upgrade(self) -> tuple[str | None, str]:
         """Make it, or bring it to this program's schema, in one transaction; daemons may go on meanwhile."""
@@ -49,7 +55,7 @@ class PostgresLedger(Ledger):
         def work(connection: Connection) -> tuple[str | None, str]:
             schema.refuse_old_server(connection, self.name)
             connection.exec_driver_sql(_LOCK)
-            before = schema.found(connection)
+            before = self._found(connection)
             if before is not None and before >= migrate.HEAD:
                 return before, before
             migrate.apply(connection)

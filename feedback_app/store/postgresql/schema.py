@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from feedback_app.errors import BadConfig
 from feedback_app.store import migrate
+from feedback_app.store.copying import progress
 from feedback_app.store.postgresql.engines import OLDEST
 
 if TYPE_CHECKING:
@@ -49,5 +50,12 @@ def check(name: str) -> Callable[[Connection], None]:
             query = "SELECT value FROM meta WHERE key = %s"
             noted = connection.exec_driver_sql(query, (migrate.READABLE_FROM,)).scalar_one_or_none()
             migrate.refuse_newer(name, revision, None if noted is None else str(noted))
+        refuse_unfinished_copy(connection, name)
 
     return look
+
+
+def refuse_unfinished_copy(connection: Connection, name: str) -> None:
+    """Raise BadConfig for the target of a copy that has not come to its end."""
+    noted = connection.exec_driver_sql("SELECT value FROM meta WHERE key = %s", (progress.KEY,))
+    progress.refuse_unfinished(name, noted.scalar_one_or_none())

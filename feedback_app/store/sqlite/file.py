@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from feedback_app.errors import BadData, CannotCreate, FeedbackAppError, StorageFailed, StorageFull
 from feedback_app.store import migrate
+from feedback_app.store.copying.progress import KEY as UNFINISHED
+from feedback_app.store.copying.progress import refuse_unfinished
 from feedback_app.store.migrate import HEAD
 from feedback_app.store.sqlite import place
 from feedback_app.store.sqlite.engines import writing_engine
@@ -73,7 +75,17 @@ def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check(path: Path) -> str:
-    """Return the revision of an existing ledger; refuse what is no ledger, with the reason.
+    """Return the revision of an existing ledger that may be used; refuse what is none, with the reason.
+
+    Raises BadConfig for a copy that is not finished, and as `recognise`.
+    """
+    found = recognise(path)
+    refuse_unfinished(str(path), _noted(path, UNFINISHED))
+    return found
+
+
+def recognise(path: Path) -> str:
+    """Return the revision of an existing ledger.
 
     Raises BadData (foreign or broken file), BadConfig (newer schema), CannotCreate, NotPermitted, StorageFailed.
     """
@@ -83,14 +95,13 @@ def check(path: Path) -> str:
         raise BadData(
             f"{path}: a SQLite database of another program; it was left as it is; {place.ANOTHER_OR_BACKUP}"
         )
-    migrate.refuse_newer(str(path), found, _readable_from(path) if found > HEAD else None)
+    migrate.refuse_newer(str(path), found, _noted(path, migrate.READABLE_FROM) if found > HEAD else None)
     return found
 
 
-def _readable_from(path: Path) -> str | None:
+def _noted(path: Path, key: str) -> str | None:
     with explained(path), contextlib.closing(looking_at(path)) as connection:
-        query = "SELECT value FROM meta WHERE key = ?"
-        noted = connection.execute(query, (migrate.READABLE_FROM,)).fetchone()
+        noted = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if noted is None else str(noted[0])
 
 
