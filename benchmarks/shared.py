@@ -142,7 +142,7 @@ async def _process(folder: Path, url: str, _count: int) -> _Done:
 
 
 async def _deliver(folder: Path, url: str, _count: int) -> _Done:
-    """Be a whole daemon. What it has in hand when it is ready, it was quick to take: its loop waits for the others."""
+    """Be a whole daemon. It is ready with its first batch in hand, and its loop stands still until all may begin."""
     before = 0.0
 
     def ready() -> None:
