@@ -63,9 +63,14 @@ async def fill(ledger: Store, count: int) -> None:
         await store.write(
             partial(table.put, customers=[customer(number) for number in range(CUSTOMERS)], now=1)
         )
-        chunk = []
-        for number, one in enumerate(ratings(count), 1):
-            chunk.append(Incoming(one, None, content_hash(one), number, ()))
-            if len(chunk) == _CHUNK or number == count:
-                await store.write(partial(inbox.take_in, arrivals=chunk, now=1))
-                chunk = []
+        await take_in(store, count)
+
+
+async def take_in(store: Store, count: int) -> None:
+    """Store ratings as received."""
+    chunk = []
+    for number, one in enumerate(ratings(count), 1):
+        chunk.append(Incoming(one, None, content_hash(one), number, ()))
+        if len(chunk) == _CHUNK or number == count:
+            await store.write(partial(inbox.take_in, arrivals=chunk, now=1))
+            chunk = []

@@ -170,6 +170,27 @@ def test_peers_do_each_job_once(tmp_path: Path, side: str) -> None:
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
+@pytest.mark.parametrize(
+    ("benchmark", "side", "rows_of_each"),
+    [
+        ("shared", "feedback_app-2", 3),
+        ("shared-deliver", "feedback_app-2", 4),
+        ("shared-intake", "feedback_app", 1),
+    ],
+)
+def test_shared_counts_what_a_rating_costs_the_server(
+    benchmark: str, side: str, rows_of_each: int, tmp_path: Path
+) -> None:
+    """All sides do all ratings, or they fail; the server's statistics know of them."""
+    if lack := next(one for one in BENCHMARKS[benchmark].sides if one.name == side).missing():
+        pytest.skip(lack)
+    measured = run_side(benchmark, side, tmp_path, 60)
+
+    assert rows_of_each <= measured["rows written"] < rows_of_each + 2
+    for name in ("value", "WAL bytes", "WAL syncs", "bytes of database", "server µs", "daemons µs"):
+        assert measured[name] > 0, name
+
+
 def test_where_gives_each_look_to_the_innermost_stage() -> None:
     """A commit inside the settling is the commit's; the start counts nowhere; what fits nothing is named so."""
     looks = [
