@@ -52,7 +52,7 @@ class RedisGroup(Source):
         self._claimed_at, self._claim_from, self._mine = 0.0, b"0-0", True
         self._client = Redis.from_url(
             self._settings.url,
-            **{key: value for key, value in self._login().items() if value is not None},
+            **self._login(),
             socket_timeout=_SILENCE,
             socket_connect_timeout=_SILENCE,
             retry=Retry(NoBackoff(), 0),
@@ -109,8 +109,9 @@ class RedisGroup(Source):
         finally:
             await client.aclose()
 
-    def _login(self) -> dict[str, str | None]:
-        return {"username": self._settings.username, "password": self._password}
+    def _login(self) -> dict[str, Any]:
+        login = {"username": self._settings.username, "password": self._password}
+        return {key: value for key, value in login.items() if value is not None}
 
     def _group(self) -> tuple[str, str]:
         return self._settings.stream, self._settings.group

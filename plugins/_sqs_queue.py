@@ -32,6 +32,7 @@ class SqsQueue(Source):
         self.map, self.set = settings.map, settings.set
         self._settings = settings
         self._secret = secret
+        self._session = get_session()  # it remembers the API's description, which takes long to read
         self._opened = contextlib.AsyncExitStack()
         self._client: Any = None
         self._url = ""
@@ -43,7 +44,7 @@ class SqsQueue(Source):
         settings = self._settings
         try:
             self._client = await self._opened.enter_async_context(
-                get_session().create_client(
+                self._session.create_client(
                     "sqs",
                     region_name=settings.region,
                     endpoint_url=settings.endpoint_url,

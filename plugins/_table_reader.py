@@ -32,13 +32,16 @@ def checked_url(url: str, password: str | None = None) -> sa.URL:
     """Return the URL. Raises ValueError for one that is none, or whose driver is not there."""
     try:
         made = sa.make_url(url)
-        made.get_dialect().import_dbapi()
+        dialect = made.get_dialect()
+        dialect.import_dbapi()
     except ArgumentError:
         raise ValueError(
             "not a database URL; write sqlite:////path/to/file.db or postgresql+psycopg://…"
         ) from None
     except (NoSuchModuleError, ImportError) as error:
         raise ValueError(f"the driver of this URL is not installed: {error}") from None
+    if dialect.is_async:
+        raise ValueError(f"the driver {dialect.driver} is for asynchronous programs; name one that is not")
     return made.set(password=password) if password else made
 
 

@@ -5,6 +5,7 @@ Settings, `[plugins.nats_jetstream]`: see `Settings`. The stream must be there; 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
 from typing import Annotated, Self
 
@@ -21,17 +22,21 @@ def _is_url(value: str) -> str:
     return value
 
 
-Word = Annotated[
-    str, Field(pattern=r"^[^\s.*>/\\]+$", max_length=255)
-]  # what a stream or consumer can be called
+def _is_name(value: str) -> str:
+    if not re.fullmatch(r"[^\s.*>/\\]{1,255}", value):
+        raise ValueError("a name is wanted, without blanks and without . * > / \\")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_is_name)]  # of a stream or a consumer
 
 
 class Settings(SourceSettings):
     """The table `[plugins.nats_jetstream]`."""
 
     servers: Annotated[list[Annotated[str, AfterValidator(_is_url)]], Field(min_length=1)]  # of one cluster
-    stream: Word
-    durable: Word = "feedback_app"  # the consumer that all daemons share
+    stream: Name
+    durable: Name = "feedback_app"  # the consumer that all daemons share
     subject: str | None = None  # only messages with this subject; None: all of the stream
     ack_wait: float = Field(
         default=60.0, ge=0.5, le=3600

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from feedback_app.store.sqlite.store import SqliteStore
+from tests.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]  # fixtures
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

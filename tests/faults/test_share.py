@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.faults import kill, power
-from tests.faults.needs import need_strace
+from tests.faults import kill, nats, power
+from tests.faults.needs import need_nats, need_strace
 
 
 @pytest.mark.parametrize(("which", "first_seed"), [(signal.SIGKILL, 41), (signal.SIGTERM, 42)])
@@ -35,3 +35,12 @@ def test_the_power_cut_test_finds_what_it_looks_for() -> None:
     """With `synchronous = NORMAL` acknowledged ratings are lost, and the same test says so."""
     need_strace()
     assert power.run(7, 100, "NORMAL").lost > 0
+
+
+def test_killed_nats_nodes_lose_nothing() -> None:
+    """Three nodes, one killed every five seconds; the whole takes two minutes."""
+    need_nats()
+    figures = nats.run(3, 1, seconds=12)
+    assert figures.broken == []
+    assert figures.acknowledged > 0
+    assert figures.kills >= 2

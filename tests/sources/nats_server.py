@@ -23,6 +23,7 @@ class NatsServer:
 
     def __init__(self, folder: Path, *, name: str = "n1", port: int = 0, routes: Sequence[int] = ()) -> None:
         self.folder = folder
+        self.name = name
         self.port = port or free_port()
         self.url = f"nats://{LOOPBACK}:{self.port}"
         self._arguments = ["-a", LOOPBACK, "-p", str(self.port), "-js", "-sd", str(folder), "-n", name]

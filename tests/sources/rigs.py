@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import sqlite3
-import subprocess
 import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -65,7 +62,7 @@ class RedisRig(Rig):
         self._server.start()
 
     def close(self) -> None:
-        if self._server.is_running:
+        if self._server.is_running():
             self._server.stop()
 
 
@@ -114,7 +111,8 @@ class NatsRig(Rig):
         self.server.kill()
 
     def _with_stream(self, ask: Callable[[Any], Awaitable[T]]) -> T:
-        return in_thread(self.server.ask, ask)
+        answer: T = in_thread(self.server.ask, ask)
+        return answer
 
 
 def in_thread(work: Callable[[Any], Awaitable[T]], argument: Any) -> T:
@@ -286,9 +284,3 @@ class FolderRig(Rig):
 
 
 RIGS: tuple[type[Rig], ...] = (RedisRig, NatsRig, CloudRig, TableRig, FolderRig)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process at once."""
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()

@@ -183,10 +183,12 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "no.db").exists()
 
 
-@pytest.mark.parametrize("url", ["shop.db", "nosuch://x", "mysql+nosuch://x"])
+@pytest.mark.parametrize("url", ["shop.db", "nosuch://x", "mysql+nosuch://x", "sqlite+aiosqlite:///x"])
 def test_a_url_that_cannot_be_is_refused(url: str) -> None:
     """At the start."""
-    with pytest.raises(ValueError, match=r"not a database URL|driver of this URL is not installed"):
+    with pytest.raises(
+        ValueError, match=r"not a database URL|driver of this URL is not installed|for asynchronous"
+    ):
         checked_url(url)
 
 
