@@ -71,7 +71,7 @@ class Chores:
         self._fail = fail
         self._stopping = stopping
         self._sourcings = sourcings
-        self._told: dict[str, str] = {}  # the states of the sources that the ledger knows
+        self._told: dict[str, dict[str, object]] = {}  # how the sources fare, as far as the ledger knows
         self._overgrown = False  # as far as has been said
 
     async def run(self, tickers: Sequence[Ticker]) -> None:
@@ -164,16 +164,18 @@ class Chores:
             for one in dispatchers
             if one.health.down
         }
-        fare = {one.name: _fares(one) for one in self._sourcings}
-        self._told = {one.name: one.condition.state for one in self._sourcings}
-        if await presence.beat(down, fare):
+        self._told = self._fare()
+        if await presence.beat(down, self._told):
             self._wake()
 
     async def _look_after_sources(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
-        """Let those rest that are to, and tell at once what state each is in."""
+        """Let those rest that are to, and tell at once when something about one has changed."""
         await rest_as_asked(self._store, self._sourcings)
-        if self._told != {one.name: one.condition.state for one in self._sourcings}:
+        if self._told != self._fare():
             await self._beat(presence, dispatchers)
+
+    def _fare(self) -> dict[str, dict[str, object]]:
+        return {one.name: _fares(one) for one in self._sourcings}
 
     async def _watch_clock(
         self, reporter: Reporter, dispatchers: Sequence[Dispatcher], clock: Clock, jumps: Jumps
