@@ -37,7 +37,9 @@ class DroppedFile:
         except FileNotFoundError:  # another daemon has finished it
             self.close()
             return []
-        except (ValueError, OSError) as error:
+        except OSError as error:  # the file may be well, and the disk or the network is not
+            raise SourceDown(f"cannot read {self._path}: {error.strerror or error}") from error
+        except ValueError as error:
             self._give_up(error)
             return []
         if not rows:
@@ -73,12 +75,9 @@ class DroppedFile:
             self._refused.write("line,reason,row\n")
         csv.writer(self._refused, lineterminator="\n").writerow((line, reason, raw.rstrip("\r\n")))
 
-    def _give_up(self, error: Exception) -> None:
-        """Move a file away that cannot be read at all, or no further."""
-        if isinstance(error, OSError) and not isinstance(error, ValueError) and self._stream is None:
-            raise SourceDown(f"cannot read {self._path}: {error.strerror}") from error
-        reason = str(error).replace("--map ", "map.").replace("--set ", "set.")
-        self._refuse(0, reason, "")
+    def _give_up(self, error: ValueError) -> None:
+        """Move a file away that is no table of ratings, or no further."""
+        self._refuse(0, str(error).replace("--map ", "map.").replace("--set ", "set."), "")
         self._finish()
 
     def _finish(self) -> None:

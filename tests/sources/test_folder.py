@@ -117,3 +117,21 @@ async def test_a_large_file_comes_in_portions(tmp_path: Path, drop: Path) -> Non
     await drained(business(tmp_path, config=TABLE))
     assert rows(tmp_path / "feedback.db", "SELECT received FROM source") == [(1201,)]
     assert len(taken(tmp_path / "feedback.db")) == 1201
+
+
+async def test_a_file_that_cannot_be_read_now_is_not_given_up(
+    tmp_path: Path, drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk or the network is in trouble, not the file: it stays, and the source says which it is."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    (drop / "x.csv").write_text("rating\n5\n")
+    config = business(tmp_path, config=TABLE)
+    with monkeypatch.context() as broken:
+        broken.setattr("feedback_app.plugins._dropped_file.read_rows", fails)
+        figures = await drained(config)
+    assert figures.sources_down == {"folder": f"cannot read {drop / 'x.csv'}: Input/output error"}
+    await drained(config)
+    assert len(taken(tmp_path / "feedback.db")) == 1
