@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 NAMES: Final = (
     "intake.stored",  # ratings are written, not committed
     "source.committed",  # what a source brought is safe, not yet acknowledged
-    "source.acknowledged",
     "import.committed",  # a chunk of an import is safe, the next not begun
     "ledger.committed",  # a transaction is safe, its callers have not heard
     "ledger.checkpointed",  # the WAL is folded into the file, the lock not yet given back

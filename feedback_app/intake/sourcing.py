@@ -182,7 +182,6 @@ class Sourcing:
         if stored.received:
             call = self._source.acknowledge(stored.received)
             await self._call(call, self._patience.acknowledge, "acknowledge")
-        failpoints.reached("source.acknowledged")
         self.in_flight = 0
 
     async def _measure(self) -> None:

@@ -17,6 +17,10 @@ from tests.running import DEADLINE, business, daemon, rows, running, until
 from tests.sources.rig import Rig, rating
 
 LOW = {"rating": 1}
+MOMENTS = (
+    "intake.stored",
+    "source.committed",
+)  # fail points: before the commit, and before the acknowledgement
 
 
 @pytest.fixture
@@ -79,7 +83,7 @@ async def test_what_comes_while_the_daemon_runs_arrives_at_once(rig: Rig, ledger
         await until(lambda: rig.waiting(ledger) == 0)
 
 
-@pytest.mark.parametrize("moment", ["intake.stored", "source.committed"])
+@pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_daemon_that_dies_between_loses_and_doubles_nothing(
     rig: Rig, ledger: Path, moment: str
 ) -> None:
