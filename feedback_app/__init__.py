@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feedback_app.contracts import Analyser, Notifier, Source
-from feedback_app.errors import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app.errors import ChannelDown, OutcomeUnknown, PermanentFailure, SourceDown, TemporaryFailure
 from feedback_app.hookspecs import hookimpl
 from feedback_app.model import Batch, Customer, Feedback, Message, Receipt, Received, Section
 
 if TYPE_CHECKING:
     from feedback_app.daemon import Daemon
+    from feedback_app.intake.file_rows import FileRow, read_rows
     from feedback_app.settings import load_settings
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "Customer",
     "Daemon",
     "Feedback",
+    "FileRow",
     "Message",
     "Notifier",
     "OutcomeUnknown",
@@ -33,14 +35,21 @@ __all__ = [
     "Received",
     "Section",
     "Source",
+    "SourceDown",
     "TemporaryFailure",
     "__version__",
     "hookimpl",
     "load_settings",
+    "read_rows",
 ]
 
 # The daemon brings the database and the settings library with it: a plugin's import stays light without them.
-_LAZY = {"Daemon": "feedback_app.daemon", "load_settings": "feedback_app.settings"}
+_LAZY = {
+    "Daemon": "feedback_app.daemon",
+    "FileRow": "feedback_app.intake.file_rows",
+    "load_settings": "feedback_app.settings",
+    "read_rows": "feedback_app.intake.file_rows",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,10 @@ from feedback_app.delivery.dispatcher import DeliveryPolicy, Dispatcher
 from feedback_app.delivery.retry import Backoff
 from feedback_app.delivery.waits import pull_in
 from feedback_app.errors import BadConfig
+from feedback_app.intake.payloads import PayloadForm, field_map
 from feedback_app.intake.scale import Scale
+from feedback_app.intake.sourcing import Sourcing
+from feedback_app.intake.taking import Taker
 from feedback_app.pipeline import Composer, Pipeline, Policy
 from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
@@ -179,6 +182,20 @@ def limit_of(settings: Settings, channel: str, plugin: str) -> Limit:
     """Return how many messages the plugin is given for a channel, at most."""
     limit = settings.limits.get(plugin, LimitSettings())
     return Limit(provider=plugin, channel=channel, per_second=limit.per_second, per_day=limit.per_day)
+
+
+def sourcings_of(
+    settings: Settings, host: PluginHost, store: Store, *, clock: Clock, on_taken: Callable[[], None]
+) -> list[Sourcing]:
+    """Return what runs each source."""
+    scale = scale_of(settings)
+    sourcings = []
+    for _, source in host.sources:
+        known = field_map(source.map, source.set, scale=scale, now=clock())
+        form = PayloadForm(known, scale=scale, source=source.name)
+        taker = Taker(source.name, form, store=store, clock=clock)
+        sourcings.append(Sourcing(source, taker, clock=clock, on_taken=on_taken))
+    return sourcings
 
 
 async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> None:

@@ -13,12 +13,14 @@ from feedback_app.clock import JUMP, Jumps
 from feedback_app.concurrency import Cron, Every, Ticker
 from feedback_app.delivery.waits import pull_in
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
+from feedback_app.store import sources
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from feedback_app.clock import Clock
     from feedback_app.delivery.dispatcher import Dispatcher
+    from feedback_app.intake.sourcing import Sourcing
     from feedback_app.presence import Presence
     from feedback_app.report.reporter import Reporter
     from feedback_app.settings import Settings
@@ -29,6 +31,25 @@ log = logging.getLogger(__name__)
 _CLOCK = 10.0  # seconds
 _WATCH = 2.0  # seconds; a ledger that was replaced is noticed within it
 _REPORT_RETRY = 30.0  # seconds
+
+
+async def rest_as_asked(store: Store, sourcings: Sequence[Sourcing]) -> None:
+    """Pause the sources that the ledger says are to rest, let the others go on."""
+    paused = await store.read(sources.paused)
+    for one in sourcings:
+        one.rest(one.name in paused)
+
+
+def _fares(one: Sourcing) -> dict[str, object]:
+    """Return how a source fares, as `status` shows it."""
+    found = one.condition
+    return {
+        "state": found.state,
+        "reason": found.reason,
+        "down_since": found.down_since,
+        "lag": found.lag,
+        "conflicts": found.conflicts,
+    }
 
 
 class Chores:
@@ -42,12 +63,15 @@ class Chores:
         wake: Callable[[], None],
         fail: Callable[[FeedbackAppError], None],
         stopping: asyncio.Event,
+        sourcings: Sequence[Sourcing] = (),
     ) -> None:
         self._store = store
         self._settings = settings
         self._wake = wake
         self._fail = fail
         self._stopping = stopping
+        self._sourcings = sourcings
+        self._told: dict[str, dict[str, object]] = {}  # how the sources fare, as far as the ledger knows
         self._overgrown = False  # as far as has been said
 
     async def run(self, tickers: Sequence[Ticker]) -> None:
@@ -76,6 +100,11 @@ class Chores:
             Ticker(Every(seconds=_WATCH), self._minded(self._watch_ledger), name="ledger"),
             Ticker(Every(seconds=_CLOCK), self._minded(watch), name="clock"),
         ]
+
+    def source_tickers(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> list[Ticker]:
+        """Return the ticker that minds the sources, where there are any."""
+        look_after = self._minded(partial(self._look_after_sources, presence, dispatchers))
+        return [Ticker(Every(seconds=_WATCH), look_after, name="sources")] if self._sourcings else []
 
     def heartbeat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> Ticker:
         """Return the ticker that goes on until the very end: where daemons share the ledger, it keeps the leases."""
@@ -135,8 +164,18 @@ class Chores:
             for one in dispatchers
             if one.health.down
         }
-        if await presence.beat(down, {}):
+        self._told = self._fare()
+        if await presence.beat(down, self._told):
             self._wake()
+
+    async def _look_after_sources(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
+        """Let those rest that are to, and tell at once when something about one has changed."""
+        await rest_as_asked(self._store, self._sourcings)
+        if self._told != self._fare():
+            await self._beat(presence, dispatchers)
+
+    def _fare(self) -> dict[str, dict[str, object]]:
+        return {one.name: _fares(one) for one in self._sourcings}
 
     async def _watch_clock(
         self, reporter: Reporter, dispatchers: Sequence[Dispatcher], clock: Clock, jumps: Jumps

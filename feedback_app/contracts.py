@@ -63,12 +63,18 @@ class Analyser(ABC):
 class Source(ABC):
     """A stream of ratings in another system: copied into the ledger, committed, and only then acknowledged.
 
-    One call at a time, all in one event loop: `open`, then `receive` and `acknowledge` in turn, at the end `close`.
-    Whatever one of them raises marks the source as down with that reason, which is shown, so no secrets and no
-    customers' data in it: it is closed and opened again after a while, ever longer; other sources go on. A payload is
-    a JSON object, whose keys become fields by `map` and `set` as in `feedback import`; one that is no rating is kept
-    as a dead letter with its bytes, and acknowledged. What is not acknowledged may come again: the rating's id tells
-    it for a duplicate, so ids must be the far side's own and stable.
+    One call at a time, all in one event loop: `open`, then `receive` and `acknowledge` in turn, `lag` between them, at
+    the end `close`; after that it may be opened again. SourceDown, or whatever else one of them raises, marks the
+    source as down with that reason, which is shown, so no secrets and no customers' data in it: it is closed and
+    opened again after a while, ever longer; other sources go on. A call that takes longer than `open` 30 s, `receive`
+    60 s, `acknowledge` 30 s, `lag` and `close` 10 s is cancelled.
+
+    A payload is a JSON object, whose keys become fields by `map` and `set` as in `feedback import`; one that is no
+    rating is kept as a dead letter with its bytes, and acknowledged. What is not acknowledged may come again: the
+    rating's id tells it for a duplicate, so ids must be the far side's own and stable.
+
+    Where many daemons share a ledger, each of them runs the source: the far side gives each payload to one of them, or
+    each reads all and the ids tell the doubles.
     """
 
     name: str  # the `source` of its ratings: keeps the ids of different systems apart
@@ -88,10 +94,13 @@ class Source(ABC):
 
     @abstractmethod
     async def acknowledge(self, received: Sequence[Received]) -> None:
-        """Tell the far side that these are safe in the ledger; called only after the commit."""
+        """Tell the far side that these are safe in the ledger; called only after the commit.
+
+        They are what one `receive` returned, in its order; those that became dead letters have a `reason`.
+        """
 
     async def lag(self) -> int | None:
-        """Return how many payloads wait on the far side, None where it does not tell."""
+        """Return how many payloads wait on the far side, None where it does not tell; raising means None."""
         return None
 
     async def close(self) -> None:

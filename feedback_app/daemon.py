@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from feedback_app import assembly
-from feedback_app.chores import Chores
+from feedback_app.chores import Chores, rest_as_asked
 from feedback_app.clock import Clock, now_ms
 from feedback_app.concurrency import LoopWatch, Stall
 from feedback_app.errors import FeedbackAppError, Unavailable, what_ended
@@ -24,15 +24,15 @@ from feedback_app.presence import Presence
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
 from feedback_app.signals import stop_on_signals
-from feedback_app.store import customers
+from feedback_app.store import customers, sources
 from feedback_app.store.ledger import ledger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from feedback_app.concurrency import Conveyor
     from feedback_app.delivery.dispatcher import Dispatcher
+    from feedback_app.intake.sourcing import Sourcing
     from feedback_app.model import Feedback
     from feedback_app.plugin_host import PluginHost
     from feedback_app.settings import Settings
@@ -48,6 +48,33 @@ class RunFigures:
     processed: int  # ratings
     tries: Counter[str]  # of messages, by the state that the message had after it
     down: Mapping[str, str]  # channels that were down at the end, and why
+    sources_down: Mapping[str, str]  # and sources
+
+
+class Part(Protocol):
+    """A conveyor or a source: what the daemon runs until it stops."""
+
+    name: str
+
+    @property
+    def in_flight(self) -> int:
+        """How many it has begun and not ended."""
+        ...
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+
+    def wake(self) -> None:
+        """Say that there may be something to do."""
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+
+    def abort(self) -> None:
+        """Also end what is under way."""
+
+    async def idle(self) -> None:
+        """Wait until there is nothing to do."""
 
 
 class Daemon:
@@ -72,6 +99,7 @@ class Daemon:
         self._failure: FeedbackAppError | None = None
         self._processed = 0
         self._dispatchers: list[Dispatcher] = []
+        self._sourcings: list[Sourcing] = []
         self.ready = threading.Event()
 
     def submit(self, feedback: Feedback) -> Future[int]:
@@ -115,6 +143,7 @@ class Daemon:
             processed=self._processed,
             tries=sum((one.counts for one in self._dispatchers), Counter()),
             down={one.channel: one.health.reason for one in self._dispatchers if one.health.down},
+            sources_down={one.name: one.condition.reason for one in self._sourcings if one.condition.reason},
         )
 
     async def _open_and_serve(self, stack: contextlib.AsyncExitStack, *, drain: bool) -> None:
@@ -147,21 +176,37 @@ class Daemon:
             suspects=suspects,
             on_commit=self._committed,
         )
+        self._sourcings = assembly.sourcings_of(
+            settings, host, store, clock=self._clock, on_taken=processor.conveyor.wake
+        )
+        await store.write(partial(sources.register, names=[one.name for one in self._sourcings]))
+        await rest_as_asked(store, self._sourcings)
         await self._serve(store, processor, presence, drain=drain)
 
     async def _serve(self, store: Store, processor: Processor, presence: Presence, *, drain: bool) -> None:
-        conveyors: list[Conveyor[Any, Any]] = [
+        parts: list[Part] = [  # each fills the next
+            *self._sourcings,
             processor.conveyor,
             *(one.conveyor for one in self._dispatchers),
         ]
-        wake = partial(_wake, conveyors)
+        wake = partial(_wake, parts)
         reporter = Reporter(store, self._settings, clock=self._moment)
-        chores = Chores(store, self._settings, wake=wake, fail=self._fail, stopping=self._stopping)
-        tickers = chores.tickers(reporter, self._dispatchers, clock=self._clock)
+        chores = Chores(
+            store,
+            self._settings,
+            wake=wake,
+            fail=self._fail,
+            stopping=self._stopping,
+            sourcings=self._sourcings,
+        )
+        tickers = [
+            *chores.tickers(reporter, self._dispatchers, clock=self._clock),
+            *chores.source_tickers(presence, self._dispatchers),
+        ]
         heartbeat = chores.heartbeat(presence, self._dispatchers)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(heartbeat.run(), name="heartbeat")
-            working = [tasks.create_task(one.run(), name=one.name) for one in conveyors]
+            working = [tasks.create_task(one.run(), name=one.name) for one in parts]
             tasks.create_task(chores.run(tickers), name="chores")
             self._submissions.open(store, partial(self._from_thread, processor.conveyor.wake))
             store.watch(wake)
@@ -172,17 +217,17 @@ class Daemon:
             self.ready.set()
             self._on_ready()
             log.info("ready", extra={"pid": os.getpid(), "ledger": store.name})
-            await self._until_done(conveyors, drain=drain)
-            log.info("stopping", extra={"in_flight": sum(one.in_flight for one in conveyors)})
+            await self._until_done(parts, drain=drain)
+            log.info("stopping", extra={"in_flight": sum(one.in_flight for one in parts)})
             self._stopping.set()
             self._submissions.close(Unavailable("the daemon is stopping"))
-            await _end(store, conveyors, working, self._settings.daemon.grace)
+            await _end(store, parts, working, self._settings.daemon.grace)
             heartbeat.stop()
 
-    async def _until_done(self, conveyors: Sequence[Conveyor[Any, Any]], *, drain: bool) -> None:
+    async def _until_done(self, parts: Sequence[Part], *, drain: bool) -> None:
         waiting: set[asyncio.Task[Any]] = {asyncio.create_task(self._stopping.wait(), name="stop")}
         if drain:
-            waiting.add(asyncio.create_task(_drained(conveyors), name="drain"))
+            waiting.add(asyncio.create_task(_drained(parts), name="drain"))
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -213,30 +258,30 @@ async def _warn_of_unserved(store: Store, host: PluginHost) -> None:
         log.warning("customers prefer a channel that no plugin serves", extra={"channel": channel})
 
 
-def _wake(conveyors: Sequence[Conveyor[Any, Any]]) -> None:
-    for one in conveyors:
+def _wake(parts: Sequence[Part]) -> None:
+    for one in parts:
         one.wake()
 
 
-async def _drained(conveyors: Sequence[Conveyor[Any, Any]]) -> None:
-    """Wait until nothing is due: the pipeline first, because it is what fills the outbox."""
-    for one in conveyors:
+async def _drained(parts: Sequence[Part]) -> None:
+    """Wait until nothing is due: first the sources, which fill the inbox, then the pipeline, which fills the outbox."""
+    for one in parts:
         await one.idle()
 
 
 async def _end(
     store: Store,
-    conveyors: Sequence[Conveyor[Any, Any]],
+    parts: Sequence[Part],
     working: Sequence[asyncio.Task[None]],
     grace: float,
 ) -> None:
     """Let what is in flight finish within `grace` seconds; the rest is cancelled and given back."""
-    for one in conveyors:
+    for one in parts:
         one.stop()
     _, late = await asyncio.wait(working, timeout=grace)
     if late:
-        log.warning("grace is over", extra={"cancelled": sum(one.in_flight for one in conveyors)})
-        for one in conveyors:
+        log.warning("grace is over", extra={"cancelled": sum(one.in_flight for one in parts)})
+        for one in parts:
             one.abort()
         store.give_up()
         await asyncio.wait(late)

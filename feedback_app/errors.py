@@ -121,6 +121,15 @@ class OutcomeUnknown(DeliveryError):
     """The message may have left: the connection broke after the last byte was written."""
 
 
+class SourceDown(FeedbackAppError):
+    """What a source raises when it cannot go on; the reason is logged and shown, so no secrets and no customers' data.
+
+    Anything else that it raises means the same, and only its kind is logged.
+    """
+
+    exit_code = Unavailable.exit_code
+
+
 _LONGEST_SAID = 2_000  # characters
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES: Final = (
     "intake.stored",  # ratings are written, not committed
     "copy.written",  # a chunk of a ledger's copy is written, not committed
+    "source.committed",  # what a source brought is safe, not yet acknowledged
     "import.committed",  # a chunk of an import is safe, the next not begun
     "ledger.committed",  # a transaction is safe, its callers have not heard
     "ledger.checkpointed",  # the WAL is folded into the file, the lock not yet given back

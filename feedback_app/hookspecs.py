@@ -14,7 +14,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from feedback_app.contracts import Analyser, Notifier
+    from feedback_app.contracts import Analyser, Notifier, Source
 
 PROJECT = "feedback_app"
 
@@ -27,6 +27,15 @@ def make_notifier(settings: Any) -> Notifier | Sequence[Notifier] | None:
     """Return the notifier for a channel, a list of them, or None when the plugin is not configured.
 
     Raise ValueError with a sentence for settings that cannot work: the start fails with it.
+    """
+    raise AssertionError("a specification, never called")
+
+
+@hookspec
+def make_source(settings: Any) -> Source | Sequence[Source] | None:
+    """Return a source of ratings in another system, a list of them, or None when the plugin is not configured.
+
+    Raise ValueError as above.
     """
     raise AssertionError("a specification, never called")
 

@@ -97,6 +97,9 @@ class Received(Struct, frozen=True, kw_only=True):
     payload: bytes  # a JSON object, as it came
     id: str = ""  # the far side's own id, taken where the payload names none
     handle: object = None  # whatever the source needs to acknowledge it
+    reason: str = (
+        ""  # why it is no rating: said by a source that can tell, or found before it is acknowledged
+    )
 
 
 class Batch(Struct, frozen=True, kw_only=True):

@@ -87,3 +87,21 @@ async def test_the_logbook_stands_beside_the_configuration(tmp_path: Path) -> No
 
     line = json.loads((tmp_path / "logbook.jsonl").read_text("utf-8"))
     assert line == {"id": "m-1", "desk": "reception", "to": "ada", "text": "Thank you!"}
+
+
+async def test_the_spool_goes_on_where_it_was(tmp_path: Path) -> None:
+    """The position is where the next line begins; half a line is left for later."""
+    files = dict(sections())["The contract of a source"]
+    spool = tmp_path / "ratings.jsonl"
+    spool.write_bytes(b'{"stars": 4}\n{"sta')
+    ((_, source),) = load(files, tmp_path).sources
+    await source.open(None)
+    first = await source.receive(10)
+    spool.write_bytes(b'{"stars": 4}\n{"stars": 1}\n')
+    await source.open(first.position)
+    second = await source.receive(10)
+    assert [(one.id, one.payload) for one in (*first.received, *second.received)] == [
+        ("0", b'{"stars": 4}\n'),
+        ("13", b'{"stars": 1}\n'),
+    ]
+    assert dict(source.map) == {"rating": "stars"}

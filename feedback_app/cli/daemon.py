@@ -95,6 +95,8 @@ def _say_drained(figures: RunFigures, left: dict[str, Any]) -> None:
     click.echo(f"{_some(left['low'], 'low rating')} open{hint}")
     for channel, reason in figures.down.items():
         click.echo(f"channel {channel} is down, its messages wait: {reason}")
+    for source, reason in figures.sources_down.items():
+        click.echo(f"source {source} is down, its ratings wait: {reason}")
     if left["queued"]:
         later = max(left["next_attempt"], now_ms())
         click.echo(f"{_some(left['queued'], 'message')} waiting for later, the next until {iso(later)}")
@@ -127,7 +129,8 @@ def status(program: Program, *, as_json: bool) -> None:
 
 
 async def _status(store: Store, settings: Settings) -> dict[str, Any]:
-    from feedback_app.store import daemons, starts
+    from feedback_app.cli.sources import sources_now
+    from feedback_app.store import daemons, sources, starts
     from feedback_app.store import status as queries
 
     counts = await store.read(queries.counts)
@@ -136,6 +139,7 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
     paused = await store.read(partial(starts.paused, now=now_ms()))
     pid = await store.running_daemon()
     running = await store.read(daemons.running) if pid is not None else []
+    known = await store.read(sources.known)
     return {
         "ledger": store.name,
         "ledger_warning": store.overgrown(),
@@ -150,6 +154,7 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
         "daemons": [_one_daemon(one) for one in running],
         "oldest_waiting_rating": iso(waiting["oldest_rating"]),
         "channels": _channels(waiting["channels"], _down(running)),
+        "sources": sources_now(known, running),
         "reports": {name: _next_report(settings, name) for name in settings.reports},
     }
 
@@ -219,12 +224,27 @@ def _show(data: dict[str, Any]) -> None:
         click.echo(f"{noun.replace('_', ' '):<14}{line}")
     if data["oldest_waiting_rating"]:
         click.echo(f"oldest rating waits since {data['oldest_waiting_rating']}")
-    for name, one in data["channels"].items():
+    _show_channels(data["channels"])
+    _show_sources(data["sources"])
+    for name, one in data["reports"].items():
+        click.echo(f"report {name}: next {one['next']}, {_some(one['to'], 'recipient')}")
+
+
+def _show_sources(found: dict[str, Any]) -> None:
+    for name, one in found.items():
+        if one["state"] == "down":
+            click.echo(f"source {name} is down since {one['down_since']}: {one['reason']}")
+        elif one["state"] == "paused":
+            click.echo(f"source {name} is paused: feedback-app sources resume {name}")
+        if one["lag"]:
+            click.echo(f"source {name}: {one['lag']:,} waiting there")
+
+
+def _show_channels(found: dict[str, Any]) -> None:
+    for name, one in found.items():
         if one["queued"]:
             click.echo(
                 f"channel {name}: {one['queued']:,} queued, oldest {one['oldest']}, next {one['next_attempt']}"
             )
         if one["reason"]:
             click.echo(f"channel {name} is down since {one['down_since']}: {one['reason']}")
-    for name, one in data["reports"].items():
-        click.echo(f"report {name}: next {one['next']}, {_some(one['to'], 'recipient')}")

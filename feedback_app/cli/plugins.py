@@ -32,12 +32,13 @@ def list_plugins(program: Program, *, as_json: bool) -> None:
     if as_json:
         echo_json([asdict(plugin) for plugin in host.plugins])
     else:
-        header = ("name", "state", "channels", "hooks", "version", "origin", "error")
+        header = ("name", "state", "channels", "sources", "hooks", "version", "origin", "error")
         rows = (
             (
                 plugin.name,
                 plugin.state,
                 ", ".join(plugin.channels),
+                ", ".join(plugin.sources),
                 ", ".join(plugin.hooks),
                 plugin.version,
                 plugin.origin,

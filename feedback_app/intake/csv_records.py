@@ -38,13 +38,13 @@ class CsvRecords(Records):
         )
         self.format: Format = "tsv" if self._delimiter == "\t" else "csv"
         self._rows = iter(CsvRows(chain([first], lines), delimiter=self._delimiter, line=number - 1))
-        self._names = self._header(number)
-        columns = Columns(label=self.label, names=self._names, complete=True)
+        self.names = self._header(number)
+        columns = Columns(label=self.label, names=self.names, complete=True)
         self.field_map = map_fields(columns, given.wanted, maps=given.options.maps, sets=given.options.sets)
 
     def rows(self) -> Iterator[Row | Reject]:
         """Yield every record below the header."""
-        width, damage = len(self._names), self._text.damage
+        width, damage = len(self.names), self._text.damage
         for row in self._rows:
             if type(row) is not Row:
                 yield row
@@ -61,12 +61,12 @@ class CsvRecords(Records):
         for field in fields:
             column = self.field_map.columns.get(field)
             if column is not None:
-                positions.append(self._names.index(column))
+                positions.append(self.names.index(column))
             elif field in self.field_map.constants:
-                positions.append(len(self._names) + len(tail))
+                positions.append(len(self.names) + len(tail))
                 tail.append(self.field_map.constants[field])
             else:
-                positions.append(len(self._names))
+                positions.append(len(self.names))
         take = itemgetter(*positions)
         return lambda cells: take(cells + tail)
 

@@ -83,7 +83,7 @@ def map_fields(
 
 def _absent(maps: Mapping[str, str], wanted: Wanted, columns: Columns) -> list[str]:
     return [
-        f"--map {field}: {columns.label} has no column {shown(name)}{_suggestion(name, columns.names)}"
+        f"--map {field}: {columns.label} has no column {shown(name)}{suggestion(name, columns.names)}"
         for field, name in maps.items()
         if columns.complete and field in wanted.fields and name not in columns.names
     ]
@@ -91,7 +91,7 @@ def _absent(maps: Mapping[str, str], wanted: Wanted, columns: Columns) -> list[s
 
 def _unknown(option: str, given: Iterable[str], wanted: Wanted) -> list[str]:
     return [
-        f"{option} {field}: there is no such field{_suggestion(field, wanted.fields)}; fields are "
+        f"{option} {field}: there is no such field{suggestion(field, wanted.fields)}; fields are "
         + ", ".join(wanted.fields)
         for field in given
         if field not in wanted.fields
@@ -128,7 +128,7 @@ def _demand(field: str, chosen: Mapping[str, str], sets: Mapping[str, str], colu
         return
     kind = "columns" if columns.complete else "keys"
     raise BadData(
-        f"{columns.label} has no {shown(name)}{_suggestion(name, columns.names)}; its {kind} are "
+        f"{columns.label} has no {shown(name)}{suggestion(name, columns.names)}; its {kind} are "
         f"{_listed(columns.names)}: say which one is the {field} by --map {field}={kind[:-1].upper()}"
     )
 
@@ -138,7 +138,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:_NAMED])) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _suggestion(word: str, known: Sequence[str]) -> str:
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Return the known word that was probably meant, as the end of a sentence; "" where none is near."""
     by_lower = {name.lower(): name for name in known}
     close = get_close_matches(word.lower(), by_lower, n=1)
     return f" (did you mean {shown(by_lower[close[0]])}?)" if close else ""

@@ -6,8 +6,9 @@ import inspect
 import itertools
 import math
 import re
+from collections.abc import Mapping
 
-from feedback_app.contracts import Analyser, Notifier
+from feedback_app.contracts import Analyser, Notifier, Source
 from feedback_app.plugin_host.blame import MisfitError
 
 _LONGEST = 60  # characters of a value that are shown
@@ -28,6 +29,17 @@ def notifiers_of(results: list[object]) -> tuple[Notifier, ...]:
 def analysers_of(results: list[object]) -> tuple[Analyser, ...]:
     """Return the analysers that `make_analyser` gave. Raises MisfitError."""
     return tuple(_analyser(result) for result in results)
+
+
+def sources_of(results: list[object]) -> tuple[Source, ...]:
+    """Return the sources that `make_source` gave. Raises MisfitError."""
+    lists = (result if isinstance(result, list | tuple) else [result] for result in results)
+    sources = tuple(_source(entry) for entry in itertools.chain.from_iterable(lists))
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise MisfitError(f"make_source returned two sources with the name '{name}'")
+    return sources
 
 
 def _notifier(entry: object) -> Notifier:
@@ -52,6 +64,25 @@ def _analyser(entry: object) -> Analyser:
     _must_be_async(entry, "analyse")
     _must_be_seconds(entry.timeout, f"{type(entry).__name__}.timeout")
     return entry
+
+
+def _source(entry: object) -> Source:
+    if not isinstance(entry, Source):
+        raise MisfitError(f"make_source returned {_kind(entry)}; want a Source, a list of them, or None")
+    name = type(entry).__name__
+    _must_be_named(getattr(entry, "name", None), f"{name}.name")
+    for method in ("open", "receive", "acknowledge", "lag", "close"):
+        _must_be_async(entry, method)
+    for what in ("map", "set"):
+        _must_be_texts(getattr(entry, what), f"{name}.{what}")
+    return entry
+
+
+def _must_be_texts(value: object, what: str) -> None:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(one, str) for pair in value.items() for one in pair
+    ):
+        raise MisfitError(f"{what} must map names of fields to texts, not {_shown(value)}")
 
 
 def _must_be_named(name: object, what: str) -> None:

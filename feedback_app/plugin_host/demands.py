@@ -7,6 +7,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from feedback_app.clock import now_ms
+from feedback_app.errors import UsageError
+from feedback_app.intake.payloads import field_map
+from feedback_app.intake.scale import Scale
 from feedback_app.plugin_host.places import table_at, written_at
 from feedback_app.plugin_host.started import PluginInfo, Provider, Started
 
@@ -68,6 +72,24 @@ def analyser_problems(started: Sequence[Started]) -> Iterator[str]:
             if rival != plugin.info.name:
                 names = _listed([rival, plugin.info.name])
                 yield f"the analyser '{analyser.name}' comes from the plugins {names}; disable one of them"
+
+
+def source_problems(started: Sequence[Started], settings: Settings) -> Iterator[str]:
+    """Yield the sources whose ids would mix with another's, and what a rating cannot be made of."""
+    makers: dict[str, str] = {}
+    rating = settings.rating
+    scale = Scale(minimum=rating.minimum, maximum=rating.maximum, step=rating.step)
+    for plugin in started:
+        for source in plugin.sources:
+            rival = makers.setdefault(source.name, plugin.info.name)
+            if rival != plugin.info.name:
+                names = _listed([rival, plugin.info.name])
+                yield f"the source '{source.name}' comes from the plugins {names}; give one another name"
+            try:
+                field_map(source.map, source.set, scale=scale, now=now_ms())
+            except UsageError as error:
+                where = table_at(settings, "plugins", plugin.info.name)
+                yield from (f"{where}: {line}" for line in str(error).splitlines())
 
 
 def name_problems(plugins: Plugins, settings: Settings) -> Iterator[str]:

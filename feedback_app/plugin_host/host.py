@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from feedback_app.errors import BadConfig
 from feedback_app.plugin_host import demands
 from feedback_app.plugin_host.blame import BrokenPluginError, RefusedSettings, blaming
-from feedback_app.plugin_host.checking import analysers_of, notifiers_of
+from feedback_app.plugin_host.checking import analysers_of, notifiers_of, sources_of
 from feedback_app.plugin_host.finding import find_plugins
 from feedback_app.plugin_host.patience import naming_when_slow
 from feedback_app.plugin_host.places import table_at
@@ -20,7 +20,7 @@ from feedback_app.plugin_host.tables import read_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from feedback_app.contracts import Analyser
+    from feedback_app.contracts import Analyser, Source
     from feedback_app.plugin_host.finding import Found
     from feedback_app.settings import Settings
 
@@ -32,6 +32,7 @@ class PluginHost:
     plugins: tuple[PluginInfo, ...]  # in the order of their loading
     notifiers: Mapping[str, tuple[Provider, ...]]  # by channel; the first provider is asked first
     analysers: tuple[tuple[str, Analyser], ...]  # with the plugin each comes from
+    sources: tuple[tuple[str, Source], ...]  # with the plugin each comes from
     problems: tuple[str, ...]  # what fails the start
     warnings: tuple[str, ...]
     files: Mapping[str, str]  # the plugins' names by their source files
@@ -48,6 +49,7 @@ class PluginHost:
             plugins=tuple(plugins.values()),
             notifiers=MappingProxyType(demands.in_order(claims, settings)),
             analysers=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.analysers),
+            sources=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.sources),
             problems=(
                 *search.problems,
                 *(problem for plugin in started for problem in plugin.problems),
@@ -55,6 +57,7 @@ class PluginHost:
                 *demands.limit_problems(plugins, settings),
                 *demands.channel_problems(claims, plugins, settings),
                 *demands.analyser_problems(started),
+                *demands.source_problems(started, settings),
             ),
             warnings=(*search.warnings, *demands.name_warnings(plugins, settings)),
             files=MappingProxyType({str(found.file): found.name for found in search.found if found.file}),
@@ -110,16 +113,18 @@ def _bring_up(found: Found, registry: Registry, settings: Settings) -> Started:
         raise RefusedSettings(f"{table_at(settings, 'plugins', found.name)}: {error}") from error
     notifiers = notifiers_of(results.get("make_notifier", []))
     analysers = analysers_of(results.get("make_analyser", []))
+    sources = sources_of(results.get("make_source", []))
     info = PluginInfo(
         name=found.name,
         version=found.version or _own_version(plugin),
         origin=found.origin,
         hooks=hooks,
         channels=tuple(notifier.channel for notifier in notifiers),
-        state="active" if notifiers or analysers else "idle",
+        sources=tuple(source.name for source in sources),
+        state="active" if notifiers or analysers or sources else "idle",
         error=None,
     )
-    return Started(info=info, notifiers=notifiers, analysers=analysers)
+    return Started(info=info, notifiers=notifiers, analysers=analysers, sources=sources)
 
 
 def _own_version(plugin: object) -> str | None:
@@ -135,6 +140,7 @@ def _info(found: Found, state: State, error: str | None = None) -> PluginInfo:
         origin=found.origin,
         hooks=(),
         channels=(),
+        sources=(),
         state=state,
         error=error,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from feedback_app.contracts import Analyser, Notifier
+    from feedback_app.contracts import Analyser, Notifier, Source
 
 State: TypeAlias = Literal["active", "idle", "disabled", "broken"]
 
@@ -20,6 +20,7 @@ class PluginInfo:
     origin: str  # the file, or the distribution
     hooks: tuple[str, ...]  # what it implements, in the order of the hook page
     channels: tuple[str, ...]  # what its notifiers serve
+    sources: tuple[str, ...]  # the names of its sources
     state: State  # idle: not configured, it serves nothing
     error: str | None  # why it is broken, or why its settings were refused
 
@@ -39,4 +40,5 @@ class Started:
     info: PluginInfo
     notifiers: tuple[Notifier, ...] = ()
     analysers: tuple[Analyser, ...] = ()
+    sources: tuple[Source, ...] = ()
     problems: tuple[str, ...] = ()  # a line for each setting that was refused

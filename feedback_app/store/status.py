@@ -31,7 +31,8 @@ def _feedback(connection: Connection) -> dict[str, int]:
     received = _one(connection, "SELECT count(*) FROM feedback WHERE state = 'received'")
     dead = _one(connection, "SELECT count(*) FROM feedback WHERE state = 'dead'")
     total = _one(connection, "SELECT count(*) FROM feedback")
-    return {"received": received, "processed": total - received - dead, "dead": dead}
+    letters = _one(connection, "SELECT count(*) FROM dead_letter")  # what sources brought that is no rating
+    return {"received": received, "processed": total - received - dead, "dead": dead + letters}
 
 
 def _low_ratings(connection: Connection) -> dict[str, int]:

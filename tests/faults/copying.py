@@ -49,10 +49,9 @@ class Figures:
 def run(first_seed: int, seeds: int, count: int = RATINGS) -> Figures:
     """Make `seeds` copies of a ledger of `count` ratings, from SQLite to PostgreSQL and back in turn."""
     figures = Figures()
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name, ExitStack() as stack:
         folder = Path(name)
-        server = Server(Path(tempfile.mkdtemp(prefix="pg-")))
+        server = Server("-c", "fsync=off")
         stack.callback(server.stop)
         asyncio.run(_fill(folder / "old.db", count))
         there = f"{SQLITE}{folder / 'old.db'}", server.new_database()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 
 import pytest
 
 from tests.faults import faketime
+from tests.sources.nats_server import BINARY
 
 
 def need_strace() -> None:
@@ -18,6 +20,11 @@ def need_strace() -> None:
 def need_faketime() -> None:
     """Skip where libfaketime is not installed; fail where everything must run."""
     _need("libfaketime", is_there=faketime.library() is not None)
+
+
+def need_nats() -> None:
+    """Skip where there is no NATS server or no client; fail where everything must run."""
+    _need("nats-server", is_there=BINARY is not None and importlib.util.find_spec("nats") is not None)
 
 
 def _need(package: str, *, is_there: bool) -> None:

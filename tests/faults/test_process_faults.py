@@ -19,6 +19,7 @@ from tests.faults.program import Program
 from tests.faults.scenario import Scene, scene
 from tests.making import NOW, incoming
 from tests.running import add, business, rows, sent
+from tests.sources.test_contract import MOMENTS
 
 KILLER = '''
 """An analyser that does not fail on one rating but takes the whole process with it."""
@@ -78,7 +79,7 @@ def test_kills_at_every_named_place_leave_only_what_is_allowed() -> None:
 
 def test_every_fail_point_is_used() -> None:
     """A name that no suite arms would be dead code in the product."""
-    armed = {point.at for point in points.POINTS} | {name for name, _ in LONG_TASKS} | set(CHORES)
+    armed = {point.at for point in points.POINTS} | {name for name, _ in LONG_TASKS} | {*CHORES, *MOMENTS}
     assert set(failpoints.NAMES) <= armed
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import fleet, kill, power
-from tests.faults.needs import need_strace
+from tests.faults import fleet, kill, nats, power
+from tests.faults.needs import need_nats, need_strace
 
 
 @pytest.mark.parametrize(("which", "first_seed"), [(signal.SIGKILL, 41), (signal.SIGTERM, 42)])
@@ -47,3 +47,12 @@ def test_daemons_that_share_a_server_lose_nothing(suite: Callable[..., fleet.Fig
     assert (figures.lost, figures.broken, figures.slow, figures.leaks) == (0, [], [], 0)
     assert figures.acknowledged > 0
     assert figures.faults == faults
+
+
+def test_killed_nats_nodes_lose_nothing() -> None:
+    """Three nodes, one killed every five seconds; the whole takes two minutes."""
+    need_nats()
+    figures = nats.run(3, 1, seconds=12)
+    assert figures.broken == []
+    assert figures.acknowledged > 0
+    assert figures.kills >= 2

@@ -44,6 +44,7 @@ def test_json_is_an_array_of_all_that_is_known(folder: Place) -> None:
         "origin": "plugins/console.py",
         "hooks": ["make_notifier"],
         "channels": ["console"],
+        "sources": [],
         "state": "active",
         "error": None,
     }
@@ -55,10 +56,20 @@ def test_lines_for_people_and_for_cut(folder: Place) -> None:
     """Not on a terminal: a header and tab-separated cells."""
     lines = run("list").stdout.splitlines()
 
-    assert lines[0].split("\t") == ["name", "state", "channels", "hooks", "version", "origin", "error"]
+    assert lines[0].split("\t") == [
+        "name",
+        "state",
+        "channels",
+        "sources",
+        "hooks",
+        "version",
+        "origin",
+        "error",
+    ]
     assert lines[1].split("\t") == [
         "bad",
         "broken",
+        "",
         "",
         "",
         "",

@@ -1,0 +1,106 @@
+"""One file of a folder: its rows as payloads, and where it goes in the end."""
+
+from __future__ import annotations
+
+import csv
+import os
+import secrets
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+from feedback_app import FileRow, Received, SourceDown, read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+class DroppedFile:
+    """Read on until `finished`; `options` are those of `read_rows`.
+
+    A file that is no table of ratings at all goes to `failed/` with the reason beside it, and blocks no other.
+    """
+
+    def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
+        self._path = path
+        self._options = options
+        self._stream: BinaryIO | None = None
+        self._rows: Iterator[FileRow] | None = None
+        self._refused: TextIO | None = None
+        self._spool = path.parent / "failed" / f".{path.name}.{secrets.token_hex(4)}.rejects.tmp"
+        self.finished = False
+
+    def read(self, limit: int) -> list[Received]:
+        """Return the next rows; none when the file is at its end, and then it has moved away."""
+        try:
+            rows = list(islice(self._open(), limit))
+        except FileNotFoundError:  # another daemon has finished it
+            self.close()
+            return []
+        except OSError as error:  # the file may be well, and the disk or the network is not
+            raise SourceDown(f"cannot read {self._path}: {error.strerror or error}") from error
+        except ValueError as error:
+            self._give_up(error)
+            return []
+        if not rows:
+            self._finish()
+        return [Received(id=row.id, payload=row.payload, handle=row, reason=row.reason) for row in rows]
+
+    def settle(self, received: Sequence[Received]) -> None:
+        """Write down what of these is no rating."""
+        for one in received:
+            if one.reason and isinstance(one.handle, FileRow):
+                self._refuse(one.handle.line, one.reason, one.handle.raw)
+
+    def close(self) -> None:
+        """Let go of the file without moving it."""
+        self.finished = True
+        if self._stream is not None:
+            self._stream.close()
+        if self._refused is not None:
+            self._refused.close()
+            self._refused = None
+            self._spool.unlink(missing_ok=True)
+
+    def _open(self) -> Iterator[FileRow]:
+        if self._rows is None:
+            self._stream = self._path.open("rb")
+            self._rows = read_rows(self._stream, name=self._path.name, **self._options)
+        return self._rows
+
+    def _refuse(self, line: int, reason: str, raw: str) -> None:
+        if self._refused is None:
+            handle = os.open(self._spool, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            self._refused = os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="")
+            self._refused.write("line,reason,row\n")
+        csv.writer(self._refused, lineterminator="\n").writerow((line, reason, raw.rstrip("\r\n")))
+
+    def _give_up(self, error: ValueError) -> None:
+        """Move a file away that is no table of ratings, or no further."""
+        self._refuse(0, str(error).replace("--map ", "map.").replace("--set ", "set."), "")
+        self._finish()
+
+    def _finish(self) -> None:
+        failed = self._refused is not None
+        folder = self._path.parent / ("failed" if failed else "done")
+        target = _free(folder / self._path.name)
+        if self._refused is not None:
+            self._refused.close()
+            self._refused = None
+        try:
+            self._path.rename(target)
+        except FileNotFoundError:  # another daemon has moved it, with the same rows refused
+            self._spool.unlink(missing_ok=True)
+        else:
+            if failed:
+                self._spool.rename(_free(target.with_name(f"{target.name}.rejects.csv")))
+        self.close()
+
+
+def _free(target: Path) -> Path:
+    """Return the path, or one with a number where a file of that name was there before."""
+    found, number = target, 1
+    while found.exists():
+        number += 1
+        found = target.with_name(f"{target.stem}-{number}{target.suffix}")
+    return found

@@ -1,0 +1,169 @@
+"""A durable pull consumer of a JetStream stream, shared by all daemons."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import nats
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import APIError, NotFoundError
+
+from feedback_app import Batch, Received, Source, SourceDown
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.js import JetStreamContext
+
+    from feedback_app.plugins.nats_jetstream import Settings
+
+T = TypeVar("T")
+
+_CONNECT = 10.0  # seconds that all servers together have
+_WAIT = 2.0  # seconds that one fetch waits
+_ELECTION = 15.0  # seconds that a cluster may be without a leader before the source counts as down
+_AGAIN = 0.25  # seconds between two tries meanwhile
+_IN_HAND = 5000  # messages that all daemons together may have in hand
+_ID = "Nats-Msg-Id"
+
+
+class JetStreamConsumer(Source):
+    """Fetches, and acknowledges each message after the commit. The client itself goes from server to server."""
+
+    def __init__(self, settings: Settings, password: str | None) -> None:
+        self.name = settings.name
+        self.map, self.set = settings.map, settings.set
+        self._settings = settings
+        self._password = password
+        self._client: Client | None = None
+        self._pulling: JetStreamContext.PullSubscription | None = None
+        self._stream_id = ""  # of this very stream: one of the same name that is made later is another
+        self._last_error = "no answer"
+
+    async def open(self, position: str | None) -> None:
+        """Connect, see that the stream is there, make the consumer where it is not."""
+        del position  # the consumer remembers it
+        try:
+            async with asyncio.timeout(_CONNECT):
+                self._client = await self._connect()
+        except (NatsError, OSError, TimeoutError) as error:
+            raise SourceDown(f"no server can be reached: {self._last_error}") from error
+        context = self._client.jetstream()
+        self._stream_id = await self._patiently(lambda: self._find_stream(context))
+        await self._patiently(lambda: self._find_consumer(context))
+        self._pulling = await context.pull_subscribe_bind(
+            consumer=self._settings.durable, stream=self._settings.stream
+        )
+
+    async def receive(self, limit: int) -> Batch:
+        """Return what waits; the election of a leader is waited for."""
+        return Batch(received=await self._patiently(lambda: self._fetch(limit)))
+
+    async def acknowledge(self, received: Sequence[Received]) -> None:
+        """Acknowledge each; what gets lost on the way comes again and is told for a duplicate."""
+        assert self._client is not None
+        with contextlib.suppress(NatsError):
+            for one in received:
+                message: Any = one.handle
+                await message.ack()
+            await self._client.flush(timeout=5)
+
+    async def lag(self) -> int | None:
+        """Return how many were not delivered or not acknowledged; None while there is no leader to ask."""
+        assert self._client is not None
+        try:
+            facts = await self._client.jetstream().consumer_info(
+                self._settings.stream, self._settings.durable
+            )
+        except NatsError:
+            return None
+        return int(facts.num_pending or 0) + int(facts.num_ack_pending or 0)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        client, self._client, self._pulling = self._client, None, None
+        if client is not None:
+            await client.close()
+
+    async def _connect(self) -> Client:
+        settings = self._settings
+        login = {
+            "user": settings.username,
+            "password": self._password,
+            "user_credentials": str(settings.credentials_file) if settings.credentials_file else None,
+        }
+        client: Client = await nats.connect(
+            servers=list(settings.servers),
+            name="feedback_app",
+            connect_timeout=3,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=_AGAIN,
+            error_cb=self._note_error,
+            **{key: value for key, value in login.items() if value is not None},
+        )
+        return client
+
+    async def _note_error(self, error: Exception) -> None:
+        self._last_error = str(error) or type(error).__name__
+
+    async def _find_stream(self, context: JetStreamContext) -> str:
+        """Return what tells this stream from another of its name: the moment when it was made."""
+        stream = self._settings.stream
+        try:
+            facts = await context.stream_info(stream)
+        except NotFoundError as error:
+            raise SourceDown(f"there is no stream {stream}; make it: nats stream add {stream}") from error
+        moment = int(facts.created.timestamp() * 1000) if facts.created else 0
+        return f"{stream}-{moment}"
+
+    async def _find_consumer(self, context: JetStreamContext) -> None:
+        stream, durable = self._settings.stream, self._settings.durable
+        try:
+            await context.consumer_info(stream, durable)
+        except NotFoundError:
+            config = ConsumerConfig(
+                durable_name=durable,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=self._settings.ack_wait,
+                max_deliver=-1,  # what is no rating is kept as a dead letter; nothing is given up in silence
+                max_ack_pending=_IN_HAND,
+                filter_subject=self._settings.subject,
+            )
+            await context.add_consumer(stream, config)
+
+    async def _fetch(self, limit: int) -> list[Received]:
+        assert self._client is not None
+        assert self._pulling is not None
+        try:
+            messages = await self._pulling.fetch(limit, timeout=_WAIT)
+        except NatsTimeoutError:
+            if not self._client.is_connected:
+                raise
+            await self._find_consumer(self._client.jetstream())  # a fetch does not tell that it was deleted
+            return []
+        return [self._received(message) for message in messages]
+
+    def _received(self, message: Msg) -> Received:
+        own = (message.headers or {}).get(_ID)
+        sequence = message.metadata.sequence.stream
+        return Received(id=own or f"{self._stream_id}-{sequence}", payload=message.data, handle=message)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again while the cluster elects a leader. Raises SourceDown when it takes too long."""
+        deadline = time.monotonic() + _ELECTION
+        while True:
+            try:
+                return await ask()
+            except (NatsError, TimeoutError) as error:
+                if isinstance(error, APIError) and error.code not in (None, 408, 500, 503):
+                    raise SourceDown(f"the server refuses: {error.description}") from error
+                if time.monotonic() > deadline:
+                    raise SourceDown(f"no answer from the cluster: {error or self._last_error}") from error
+            await asyncio.sleep(_AGAIN)

@@ -1,0 +1,32 @@
+"""What the settings of all sources share: a name, which key is which field, and packages that must be there."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
+
+
+def _as_text(value: object) -> object:
+    """Let a number be written without quotes: `set = { rating = 5 }`."""
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class SourceSettings(BaseModel):
+    """The keys that the table of every source has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    map: dict[str, str] = {}  # field → key of the payload
+    set: dict[str, Annotated[str, BeforeValidator(_as_text)]] = {}  # field → the value of every rating
+
+
+def need(module: str, extra: str) -> None:
+    """Raise ValueError with the command that mends it when a package is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(
+            f"needs the package {module}, which is not installed: pip install 'feedback-app[{extra}]'"
+        )

@@ -1,0 +1,209 @@
+"""Reads a table in an ascending order and remembers how far it came.
+
+Rows whose key or time becomes visible after a larger one (a transaction that commits late, equal times) are not missed:
+the newest `revisit` rows are looked at again each time, and the position stays behind them. What was handed over is
+known by its key, so that it is handed over again only after a new start, where the ledger tells it for a duplicate.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
+
+from feedback_app import Received, SourceDown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+_FIELDS = (
+    "id", "customer", "item", "rating", "comment", "given_at",
+    "name", "email", "phone", "preferred_channel", "locale", "timezone",
+)  # fmt: skip # columns with these names are read without being mapped
+
+
+def checked_url(url: str, password: str | None = None) -> sa.URL:
+    """Return the URL. Raises ValueError for one that is none, or whose driver is not there."""
+    try:
+        made = sa.make_url(url)
+        dialect = made.get_dialect()
+        dialect.import_dbapi()
+    except ArgumentError:
+        raise ValueError(
+            "not a database URL; write sqlite:////path/to/file.db or postgresql+psycopg://…"
+        ) from None
+    except (NoSuchModuleError, ImportError) as error:
+        raise ValueError(f"the driver of this URL is not installed: {error}") from None
+    if dialect.is_async:
+        raise ValueError(f"the driver {dialect.driver} is for asynchronous programs; name one that is not")
+    return made.set(password=password) if password else made
+
+
+def _reading(url: sa.URL) -> dict[str, Any]:
+    """Return the options of an engine that writes nothing; SQLite would make a file that is not there."""
+    if url.get_backend_name() != "sqlite":
+        return {}
+    place = f"file:{quote(url.database or '')}?mode=ro"
+    return {"creator": lambda: sqlite3.connect(place, uri=True, check_same_thread=False)}
+
+
+class TableReader:
+    """One table of one database; used by one thread at a time."""
+
+    def __init__(
+        self, url: sa.URL, *, table: str, key: str, time: str | None, mapped: Collection[str], revisit: int
+    ) -> None:
+        schema, _, name = table.rpartition(".")
+        self._name, self._schema = name, schema or None
+        self._key, self._order = key, time or key
+        self._mapped = mapped
+        self._revisit = revisit
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool, **_reading(url))
+        self._shown = url.render_as_string(hide_password=True)
+        self._from: Any = None  # the value of the order's column from which on rows are looked at
+        self._handed: list[
+            tuple[Any, Any]
+        ] = []  # (order, key) of those at or behind it that were handed over
+        self._columns: list[str] = []
+
+    @property
+    def position(self) -> str | None:
+        """Where to go on after a new start."""
+        return None if self._from is None else json.dumps(_tagged(self._from))
+
+    def open(self, position: str | None) -> None:
+        """See that the table and its columns are there. Raises SourceDown."""
+        self._from = None if position is None else _untagged(json.loads(position))
+        self._handed = []
+        try:
+            with self._engine.connect() as connection:
+                there = self._columns_of(connection)
+        except SQLAlchemyError as error:
+            raise self._down(error) from error
+        wanted = dict.fromkeys((self._key, self._order, *self._mapped))
+        if missing := [name for name in wanted if name not in there]:
+            raise SourceDown(
+                f"the table {self._name} has no column {missing[0]!r}; its columns are {', '.join(there)}"
+            )
+        self._columns = [name for name in there if name in wanted or name.lower() in _FIELDS]
+
+    def read(self, limit: int) -> list[Received]:
+        """Return at most `limit` rows that were not handed over. Raises SourceDown."""
+        known = {key for _, key in self._handed}
+        rows = self._rows(self._select().limit(limit + len(known)))
+        fresh = [row for row in rows if row[self._key] not in known][:limit]
+        if fresh:
+            self._advance(
+                rows, known | {row[self._key] for row in fresh}, full=len(rows) == limit + len(known)
+            )
+        return [_received(row, row[self._key]) for row in fresh]
+
+    def lag(self) -> int:
+        """Return how many rows wait. Raises SourceDown."""
+        inner = self._select().order_by(None).subquery()
+        (row,) = self._rows(sa.select(sa.func.count().label("waiting")).select_from(inner))
+        return max(0, int(row["waiting"]) - len(self._handed))
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._engine.dispose()
+
+    def _advance(self, rows: Sequence[Mapping[str, Any]], handed: Collection[Any], *, full: bool) -> None:
+        """Go on, but stay behind the newest rows by `revisit`, and never past one of several with an equal time.
+
+        Values are not compared here: only the database knows their order.
+        """
+        there = {row[self._key] for row in rows}
+        in_order = [(row[self._order], row[self._key]) for row in rows if row[self._key] in handed]
+        if full:  # what was handed over and is not among them lies behind them; else it was deleted
+            in_order += [pair for pair in self._handed if pair[1] not in there]
+        at = max(0, len(in_order) - 1 - self._revisit)
+        while at and in_order[at - 1][0] == in_order[at][0]:
+            at -= 1
+        self._from = in_order[at][0]
+        self._handed = in_order[at:]
+
+    def _select(self) -> sa.Select[Any]:
+        # Names are identifiers, quoted by the dialect where they need it; the value is a parameter.
+        table = sa.table(self._name, *map(sa.column, self._columns), schema=self._schema)
+        query = sa.select(table).where(table.c[self._order].is_not(None))
+        if self._from is not None:
+            query = query.where(table.c[self._order] >= sa.literal(self._from))
+        return query.order_by(*dict.fromkeys((table.c[self._order], table.c[self._key])))
+
+    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return [dict(row) for row in connection.execute(query).mappings()]
+        except SQLAlchemyError as error:
+            raise self._down(error) from error
+
+    def _columns_of(self, connection: sa.Connection) -> list[str]:
+        inspector = sa.inspect(connection)
+        try:
+            return [column["name"] for column in inspector.get_columns(self._name, self._schema)]
+        except NoSuchTableError:
+            names = sorted(
+                [*inspector.get_table_names(self._schema), *inspector.get_view_names(self._schema)]
+            )
+            there = ", ".join(names[:20]) or "none"
+            raise SourceDown(f"{self._shown} has no table {self._name}; there are: {there}") from None
+
+    def _down(self, error: SQLAlchemyError) -> SourceDown:
+        """Word the failure without the statement and its values."""
+        return SourceDown(
+            f"{self._shown}: {str(getattr(error, 'orig', None) or type(error).__name__).strip()}"
+        )
+
+
+def _received(row: dict[str, Any], key: object) -> Received:
+    return Received(
+        id=str(key), payload=json.dumps(row, default=_plain, ensure_ascii=False).encode("utf-8", "replace")
+    )
+
+
+def _plain(value: object) -> object:
+    """Return a value that JSON has not, as the fields' rules read it."""
+    match value:
+        case dt.datetime() | dt.date():
+            return value.isoformat()
+        case decimal.Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case bytes() | memoryview():
+            return bytes(value).decode("utf-8", "replace")
+        case _:
+            return str(value)
+
+
+def _tagged(value: object) -> list[object]:
+    """Return a value with its kind, as JSON."""
+    match value:
+        case dt.datetime():
+            return ["datetime", value.isoformat()]
+        case dt.date():
+            return ["date", value.isoformat()]
+        case int() | float() | str():
+            return ["plain", value]
+        case decimal.Decimal():
+            return ["decimal", str(value)]
+        case _:
+            raise SourceDown(f"rows cannot be read in the order of values of the kind {type(value).__name__}")
+
+
+def _untagged(tagged: list[Any]) -> object:
+    kind, value = tagged
+    match kind:
+        case "datetime":
+            return dt.datetime.fromisoformat(value)
+        case "date":
+            return dt.date.fromisoformat(value)
+        case "decimal":
+            return decimal.Decimal(value)
+        case _:
+            return value

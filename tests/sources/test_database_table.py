@@ -1,0 +1,201 @@
+"""Tables: equal times, rows that become visible late, odd names; nothing is ever written."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedback_app import SourceDown
+from feedback_app.plugins._table_reader import TableReader, checked_url
+from tests.running import business
+from tests.sources.test_contract import drained, taken
+
+
+class Shop:
+    """A table of another program, and readers of it."""
+
+    def __init__(self, path: Path, *, table: str = "ratings", columns: str = "id, at, rating") -> None:
+        self.path = path
+        self._table = table
+        self.run(f'CREATE TABLE "{table}" ({columns})')
+
+    def run(self, statement: str, *values: Any) -> None:
+        """Change the shop's data."""
+        shop = sqlite3.connect(self.path)
+        try:
+            shop.execute(statement, values)
+            shop.commit()
+        finally:
+            shop.close()
+
+    def add(self, *rows: tuple[Any, ...]) -> None:
+        """Add rows."""
+        for row in rows:
+            self.run(f'INSERT INTO "{self._table}" VALUES ({", ".join("?" * len(row))})', *row)
+
+    def reader(self, position: str | None = None, **how: Any) -> TableReader:
+        """Return an open reader."""
+        options = {"table": self._table, "key": "id", "time": None, "mapped": (), "revisit": 2} | how
+        made = TableReader(sa.make_url(f"sqlite:///{self.path}"), **options)
+        made.open(position)
+        return made
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Make a table."""
+    return Shop(tmp_path / "shop.db")
+
+
+def ids(reader: TableReader, limit: int = 100) -> list[str]:
+    """Return the next rows' ids."""
+    return [one.id for one in reader.read(limit)]
+
+
+def test_rows_come_in_the_order_of_the_key_once(shop: Shop) -> None:
+    """In portions; new ones behind them."""
+    shop.add((2, "", 5), (1, "", 5), (3, "", 5))
+    reader = shop.reader()
+    assert [ids(reader, 2), ids(reader, 2), ids(reader, 2)] == [["1", "2"], ["3"], []]
+    shop.add((4, "", 5))
+    assert ids(reader) == ["4"]
+
+
+def test_rows_with_equal_times_are_all_read(shop: Shop) -> None:
+    """Also those that come with the time of the last one, and more of them than a portion."""
+    shop.add(*((f"a{number}", "2026-01-01", 5) for number in range(7)))
+    reader = shop.reader(time="at")
+    found = [*ids(reader, 3), *ids(reader, 3), *ids(reader, 3)]
+    shop.add(("A", "2026-01-01", 5), ("z", "2026-01-01", 5))
+    assert sorted([*found, *ids(reader)]) == ["A", *(f"a{number}" for number in range(7)), "z"]
+
+
+def test_a_row_that_becomes_visible_late_is_read(shop: Shop) -> None:
+    """A transaction that took its key earlier and committed later."""
+    shop.add((1, "", 5), (3, "", 5), (4, "", 5))
+    reader = shop.reader()
+    assert ids(reader) == ["1", "3", "4"]
+    shop.add((2, "", 5))
+    assert ids(reader) == ["2"]
+    assert ids(reader) == []
+
+
+def test_a_new_start_goes_on_a_little_before_where_it_was(shop: Shop) -> None:
+    """The ledger tells the duplicates."""
+    shop.add(*((number, "", 5) for number in range(10)))
+    first = shop.reader()
+    first.read(100)
+    assert ids(shop.reader(first.position)) == ["7", "8", "9"]
+
+
+def test_rows_that_are_deleted_are_forgotten(shop: Shop) -> None:
+    """They neither come again nor hold anything up."""
+    shop.add((1, "", 5), (2, "", 5))
+    reader = shop.reader()
+    reader.read(100)
+    shop.run("DELETE FROM ratings")
+    shop.add((3, "", 5), (4, "", 5))
+    assert ids(reader) == ["3", "4"]
+    assert ids(reader) == []
+
+
+def test_rows_without_the_time_are_left_out(shop: Shop) -> None:
+    """They have no place in the order; once they have one they come."""
+    shop.add(("a", None, 5), ("b", "2026-01-01", 5))
+    reader = shop.reader(time="at")
+    assert ids(reader) == ["b"]
+    assert reader.lag() == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    portions=st.lists(
+        st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=6), min_size=1, max_size=6
+    ),
+    limit=st.integers(1, 4),
+    revisit=st.integers(0, 3),
+)
+def test_whatever_the_times_each_row_behind_is_read_once(
+    portions: list[list[tuple[int, int]]], limit: int, revisit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Times that never fall from one portion to the next, equal ones as many as there may be."""
+    shop = Shop(tmp_path_factory.mktemp("shop") / "shop.db")
+    reader = shop.reader(time="at", revisit=revisit)
+    number, base, found = 0, 0, []
+    for portion in portions:
+        for step, _ in sorted(portion):
+            number += 1
+            shop.add((number, base + step, 5))
+        base += max((step for step, _ in portion), default=0)
+        while more := ids(reader, limit):
+            found += more
+    assert sorted(map(int, found)) == list(range(1, number + 1))
+
+
+def test_odd_names_are_identifiers_and_never_sql(tmp_path: Path) -> None:
+    """Quoted by the dialect."""
+    odd = 'a"; DROP TABLE x; --'
+    shop = Shop(tmp_path / "shop.db", table="ra;ting s", columns='"select", "a""; DROP TABLE x; --"')
+    shop.add((1, 5))
+    (row,) = shop.reader(key="select", mapped=[odd]).read(10)
+    assert row.payload == b'{"select": 1, "a\\"; DROP TABLE x; --": 5}'
+
+
+def test_only_the_columns_that_are_needed_are_read(shop: Shop) -> None:
+    """Neither more load nor more personal data than needed."""
+    shop.run("ALTER TABLE ratings ADD COLUMN card_number TEXT DEFAULT '4111'")
+    shop.add((1, "", 5, "4111"))
+    (row,) = shop.reader().read(10)
+    assert b"4111" not in row.payload
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"table": "ratngs"}, "has no table ratngs; there are: ratings"),
+        ({"key": "number"}, "the table ratings has no column 'number'; its columns are id, at, rating"),
+        ({"mapped": ["stars"]}, "the table ratings has no column 'stars'"),
+    ],
+)
+def test_what_is_not_there_is_named(shop: Shop, how: dict[str, Any], said: str) -> None:
+    """With what there is."""
+    with pytest.raises(SourceDown, match=said):
+        shop.reader(**how)
+
+
+def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """A reader writes nothing."""
+    with pytest.raises(SourceDown, match="unable to open database file"):
+        TableReader(
+            sa.make_url(f"sqlite:///{tmp_path / 'no.db'}"),
+            table="t",
+            key="k",
+            time=None,
+            mapped=(),
+            revisit=0,
+        ).open(None)
+    assert not (tmp_path / "no.db").exists()
+
+
+@pytest.mark.parametrize("url", ["shop.db", "nosuch://x", "mysql+nosuch://x", "sqlite+aiosqlite:///x"])
+def test_a_url_that_cannot_be_is_refused(url: str) -> None:
+    """At the start."""
+    with pytest.raises(
+        ValueError, match=r"not a database URL|driver of this URL is not installed|for asynchronous"
+    ):
+        checked_url(url)
+
+
+async def test_dates_of_the_database_are_moments(tmp_path: Path) -> None:
+    """`given_at` from a column of the table."""
+    shop = Shop(tmp_path / "shop.db", columns="number INTEGER PRIMARY KEY, stars INTEGER, given_at TEXT")
+    shop.add((1, 5, "2026-01-02T03:04:05Z"))
+    table = f'[plugins.database_table]\nurl = "sqlite:///{shop.path}"\ntable = "ratings"\nkey = "number"\n'
+    await drained(business(tmp_path, config=table + 'map = { rating = "stars" }\n'))
+    assert taken(tmp_path / "feedback.db") == ["1"]

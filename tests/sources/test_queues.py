@@ -1,0 +1,119 @@
+"""What the cloud queue and JetStream do beyond the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedback_app.plugins.cloud_queue import Settings, make_source
+from tests.running import business, daemon, running, until
+from tests.sources.conftest import need
+from tests.sources.rig import rating
+from tests.sources.rigs import CloudRig, NatsRig
+from tests.sources.test_contract import drained, taken
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[CloudRig]:
+    """Start an imitation of SQS."""
+    need("cloud_queue")
+    made = CloudRig(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Iterator[NatsRig]:
+    """Start a NATS server."""
+    need("nats_jetstream")
+    made = NatsRig(tmp_path)
+    yield made
+    made.close()
+
+
+async def test_a_message_stays_hidden_as_long_as_it_is_worked_on(cloud: CloudRig) -> None:
+    """Its invisibility is extended, again and again, until it is deleted."""
+    from moto.sqs.models import sqs_backends
+
+    cloud.put(rating(1), "r1")
+    source = make_source(Settings(**cloud.settings()))
+    await source.open(None)
+    try:
+        batch = await source.receive(500)
+        (message,) = sqs_backends["123456789012"]["eu-central-1"].queues[f"ratings-{cloud.port}"]._messages
+        first = message.visible_at
+        await until(
+            lambda: message.visible_at > first + 1500
+        )  # milliseconds; twice more than it was hidden for
+        await source.acknowledge(batch.received)
+        assert await asyncio.to_thread(cloud.waiting, Path()) == 0
+    finally:
+        await source.close()
+
+
+async def test_many_messages_come_by_several_requests(cloud: CloudRig, tmp_path: Path) -> None:
+    """More than the ten that one request may bring."""
+    for number in range(45):
+        cloud.put(rating(number), "")
+    source = make_source(Settings(**cloud.settings()))
+    await source.open(None)
+    try:
+        assert len((await source.receive(500)).received) > 10
+    finally:
+        await source.close()
+
+
+async def test_a_missing_queue_is_named(cloud: CloudRig, tmp_path: Path) -> None:
+    """As the reason why the source is down."""
+    figures = await drained(business(tmp_path, config=cloud.config(queue="nowhere")))
+    assert figures.sources_down == {"cloud_queue": "there is no queue nowhere"}
+
+
+async def test_a_missing_stream_is_named(stream: NatsRig, tmp_path: Path) -> None:
+    """With the command that makes it."""
+    figures = await drained(business(tmp_path, config=stream.config(stream="NOWHERE")))
+    assert figures.sources_down == {
+        "nats_jetstream": "there is no stream NOWHERE; make it: nats stream add NOWHERE"
+    }
+
+
+async def test_a_stream_that_is_made_anew_is_another(stream: NatsRig, tmp_path: Path) -> None:
+    """Its sequence begins again, and its messages are no duplicates of the old ones."""
+    ledger = tmp_path / "feedback.db"
+
+    async def publish(context: Any) -> None:
+        await context.publish("ratings", b'{"rating": 5}')  # neither an id of the payload nor of the message
+
+    async def make_anew(context: Any) -> None:
+        await context.delete_stream("RATINGS")
+        await context.add_stream(name="RATINGS", subjects=["ratings"])
+
+    config = business(tmp_path, config=stream.config())
+    stream._with_stream(publish)
+    await drained(config)
+    stream._with_stream(make_anew)
+    stream._with_stream(publish)
+    await drained(config)
+    assert len(taken(ledger)) == 2
+
+
+async def test_nothing_is_given_up_in_silence(stream: NatsRig, tmp_path: Path) -> None:
+    """The server delivers as often as it takes."""
+    await drained(business(tmp_path, config=stream.config()))
+    facts = stream._with_stream(lambda context: context.consumer_info("RATINGS", "feedback_app"))
+    assert facts.config.max_deliver == -1
+
+
+async def test_a_consumer_that_was_deleted_is_made_again(stream: NatsRig, tmp_path: Path) -> None:
+    """While the daemon runs; what comes again is told for a duplicate."""
+    ledger = tmp_path / "feedback.db"
+    async with running(daemon(business(tmp_path, config=stream.config()))):
+        stream.put(rating(1), "r1")
+        await until(lambda: taken(ledger) == ["r1"])
+        stream._with_stream(lambda context: context.delete_consumer("RATINGS", "feedback_app"))
+        stream.put(rating(2), "r2")
+        await until(lambda: taken(ledger) == ["r1", "r2"])
