@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from feedback_app.delivery.dispatcher import Dispatcher
     from feedback_app.intake.sourcing import Sourcing
-    from feedback_app.model import Feedback
+    from feedback_app.model import Feedback, Milliseconds
     from feedback_app.plugin_host import PluginHost
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
@@ -48,6 +48,9 @@ class RunFigures:
     processed: int  # ratings
     tries: Counter[str]  # of messages, by the state that the message had after it
     down: Mapping[str, str]  # channels that were down at the end, and why
+    limited: Mapping[
+        str, Milliseconds
+    ]  # channels whose provider had been given all it may be, and until when
     sources_down: Mapping[str, str]  # and sources
 
 
@@ -143,6 +146,7 @@ class Daemon:
             processed=self._processed,
             tries=sum((one.counts for one in self._dispatchers), Counter()),
             down={one.channel: one.health.reason for one in self._dispatchers if one.health.down},
+            limited={one.channel: one.limited_until for one in self._dispatchers if one.limited_until},
             sources_down={one.name: one.condition.reason for one in self._sourcings if one.condition.reason},
         )
 

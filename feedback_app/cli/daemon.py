@@ -95,10 +95,12 @@ def _say_drained(figures: RunFigures, left: dict[str, Any]) -> None:
     click.echo(f"{_some(left['low'], 'low rating')} open{hint}")
     for channel, reason in figures.down.items():
         click.echo(f"channel {channel} is down, its messages wait: {reason}")
+    for channel, until in figures.limited.items():
+        click.echo(f"channel {channel} has sent all that its limit allows until {iso(until)}")
     for source, reason in figures.sources_down.items():
         click.echo(f"source {source} is down, its ratings wait: {reason}")
     if left["queued"]:
-        later = max(left["next_attempt"], now_ms())
+        later = max(left["next_attempt"], now_ms(), min(figures.limited.values(), default=0))
         click.echo(f"{_some(left['queued'], 'message')} waiting for later, the next until {iso(later)}")
     if left["received"]:
         retry = f" for another try, the next until {iso(left['retry_at'])}" if left["retry_at"] else ""

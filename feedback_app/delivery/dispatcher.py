@@ -107,6 +107,9 @@ class Dispatcher:
             replace(policy.backoff, maximum=min(policy.backoff.maximum, _LONGEST_PAUSE))
         )
         self.counts: Counter[str] = Counter()
+        self.limited_until: Milliseconds | None = (
+            None  # nothing may be claimed before, by the provider's limit
+        )
         self._task_name = f"delivery-{self.channel}-send"
         self._sending: set[int] = set()  # numbers whose send has begun and not ended
         in_flight = policy.workers * _IN_FLIGHT_PER_WORKER
@@ -130,6 +133,7 @@ class Dispatcher:
             return Claim((), 0)
         try:
             claimed, again_at = await self._store.write(partial(self._claim_allowed, room=room, now=now))
+            self.limited_until = again_at or None
         except Busy as error:
             log.warning("waiting for the ledger", extra={"reason": str(error)})
             await asyncio.sleep(_STORE_PAUSE)
