@@ -207,7 +207,7 @@ tries_by_minute = Table(
     metadata,
     Column("provider", Text, primary_key=True),
     Column("minute", BigInteger, primary_key=True, autoincrement=False),  # since 1970, in which they ended
-    Column("tries", Integer, nullable=False),
+    Column("tries", BigInteger, nullable=False),
 )
 
 dead_letter = Table(

@@ -51,7 +51,7 @@ def upgrade() -> None:
         "tries_by_minute",
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("minute", sa.BigInteger(), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("provider", "minute", name="pk_tries_by_minute"),
     )
     # Programs that know only 0001 find all that they use.

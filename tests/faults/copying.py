@@ -24,7 +24,7 @@ from tests.postgres import Server
 
 RATINGS = 1_500
 _MOST_KILLS = 5
-_PLACES = ("copy.written", "ledger.committed")  # in the middle of a chunk, and between two
+PLACES = ("copy.written", "ledger.committed")  # in the middle of a chunk, and between two
 # The program itself, with chunks so small that a small ledger has many.
 _PROGRAM = (
     "import sys; from feedback_app.store.copying import copier; copier._ROWS = 1;"
@@ -68,7 +68,7 @@ def run(first_seed: int, seeds: int, count: int = RATINGS) -> Figures:
 def _case(seed: int, source: str, target: str, figures: Figures) -> None:
     chance = random.Random(seed)
     for _ in range(chance.randint(1, _MOST_KILLS)):
-        point = f"{chance.choice(_PLACES)}:kill:{chance.randint(1, 12)}"
+        point = f"{chance.choice(PLACES)}:kill:{chance.randint(1, 12)}"
         code = _copy(source, target, point)
         if code == 0:
             break  # it came to its end before the place was reached so often
