@@ -21,8 +21,6 @@ _CONNECT: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
-    # Poolers in transaction mode lose prepared statements; and a plan made for one backlog is not for the next.
-    "prepare_threshold": None,
 }
 
 
