@@ -10,7 +10,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Store
     from feedback_app.store.writer import Unit
 
-IN_HAND = 1000  # ratings claimed and not yet committed; bounds memory and what one transaction holds
+CLAIM_SIZE = 500  # ratings: the more, the less each costs, and the longer a transaction holds what it holds
 
 _PAUSE = 1.0  # seconds until a claim that cannot be made now is tried again
 
 
 class Inbox(ABC):
     """Claims ratings for one pipeline, one call at a time."""
+
+    in_hand: ClassVar[int]  # ratings claimed and not yet committed, at most
 
     def __init__(self, store: Store, clock: Clock, write: Callable[[Unit[Any]], Awaitable[Any]]) -> None:
         self._store = store
@@ -64,6 +66,8 @@ class SoleInbox(Inbox):
 
     `groups` are the numbers that may have ended the last daemon, see `store.suspects`, each noted before it is begun.
     """
+
+    in_hand = 2 * CLAIM_SIZE
 
     def __init__(
         self,
@@ -114,6 +118,10 @@ class SoleInbox(Inbox):
 class SharedInbox(Inbox):
     """Claims by leases in the rows themselves, which others take over when this daemon dies."""
 
+    in_hand = (
+        4 * CLAIM_SIZE
+    )  # the server commits one claim while it looks for another: more of them keep it busy
+
     def __init__(
         self, store: Store, clock: Clock, write: Callable[[Unit[Any]], Awaitable[Any]], presence: Presence
     ) -> None:
@@ -135,7 +143,7 @@ class SharedInbox(Inbox):
             return await self._claim_suspects(owner)
         # A look costs the server less than the attempt to lock rows, and an idle daemon looks once a second.
         if not self._idle or await self._store.read(leases.is_waiting):
-            found = await self._write(partial(leases.claim_fresh, owner=owner, limit=room))
+            found = await self._store.claim(partial(leases.claim_fresh, owner=owner, limit=room))
             if found:
                 failpoints.reached("pipeline.claimed")
                 return self._got(found)
@@ -143,13 +151,13 @@ class SharedInbox(Inbox):
         self._idle = True
         if claim.next_in != 0:
             return claim
-        found = await self._write(partial(leases.claim_retries, owner=owner, now=now, limit=room))
+        found = await self._store.claim(partial(leases.claim_retries, owner=owner, now=now, limit=room))
         return self._got(found) if found else Claim((), _PAUSE)  # another daemon has them
 
     async def _claim_suspects(self, owner: str) -> Claim[Claimed]:
         from feedback_app.store.postgresql import leases
 
-        found = await self._write(partial(leases.claim_suspects, owner=owner, now=self._clock()))
+        found = await self._store.claim(partial(leases.claim_suspects, owner=owner, now=self._clock()))
         if not found:
             self._presence.suspicious = False
             return Claim((), 0)

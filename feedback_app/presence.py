@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from feedback_app import failpoints, kin
 from feedback_app.errors import Busy, FeedbackAppError, Unavailable, fault_site, storable, what_ended
-from feedback_app.inbox import IN_HAND
+from feedback_app.inbox import SoleInbox
 from feedback_app.store import daemons, starts, suspects
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Presence:
             now = self._clock()
             found = []
             if daemons.crashed(connection):
-                found = suspects.after_crash(connection, IN_HAND, now)
+                found = suspects.after_crash(connection, SoleInbox.in_hand, now)
             else:
                 suspects.cleared(connection)
             daemons.register(

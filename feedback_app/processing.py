@@ -11,7 +11,7 @@ from feedback_app import failpoints
 from feedback_app.concurrency import Conveyor
 from feedback_app.delivery.retry import Backoff
 from feedback_app.errors import Busy, FeedbackAppError, fault_site, storable
-from feedback_app.inbox import IN_HAND, SharedInbox, SoleInbox
+from feedback_app.inbox import CLAIM_SIZE, SharedInbox, SoleInbox
 from feedback_app.store import outcomes, ratings
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Processor:
             handle=self._work_on,
             commit=self._commit,
             n_workers=workers,
-            max_in_flight=IN_HAND,
+            max_in_flight=self._inbox.in_hand,
+            claim_size=CLAIM_SIZE,
         )
 
     async def _work_on(self, claimed: Claimed) -> Outcome:

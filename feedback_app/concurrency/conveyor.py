@@ -29,11 +29,12 @@ class Claim(NamedTuple, Generic[Job]):
 class Conveyor(Generic[Job, Done]):
     """Runs until stopped.
 
-    `claim(room)` returns at most `room` jobs that nobody else has; it is called again at once while it finds some,
-    else after a `wake` or when its `next_in` is over. `handle(job)` works on one job in one of `n_workers`
-    coroutines. `commit(results)` makes the results of many jobs true together, in the order in which they ended.
-    At most `max_in_flight` jobs are claimed and not yet committed. An exception of `claim` or `commit` ends `run`;
-    one of `handle` is the job's own result.
+    `claim(room)` returns at most `room` jobs that nobody else has; it is called again at once while it finds some
+    and `claim_size` more may be in flight, else after a `wake` or when its `next_in` is over. `handle(job)` works on
+    one job in one of `n_workers` coroutines. `commit(results)` makes the results of many jobs true together, in the
+    order in which they ended. At most `max_in_flight` jobs are claimed and not yet committed, `claim_size` of them
+    (half, if not given) in one claim. An exception of `claim` or `commit` ends `run`; one of `handle` is the job's own
+    result.
 
     While other jobs are under way, results wait up to `linger` seconds for more of them, so that slow jobs that end
     one by one share a commit as well.
@@ -48,12 +49,16 @@ class Conveyor(Generic[Job, Done]):
         commit: Callable[[Sequence[JobResult[Job, Done]]], Awaitable[None]],
         n_workers: int,
         max_in_flight: int,
+        claim_size: int | None = None,
         linger: float = 0.0,
     ) -> None:
         self.name = name
         self._claim = claim
         self._commit = commit
         self._max_in_flight = max_in_flight
+        # Large claims share their cost among many jobs. But all in one, and the three parts would take turns: the next
+        # claim would wait for the commit of the last.
+        self._claim_size = claim_size or -(-max_in_flight // 2)
         self._linger = linger
         self._in_flight = 0
         self._ended: list[JobResult[Job, Done]] = []
@@ -107,13 +112,11 @@ class Conveyor(Generic[Job, Done]):
 
     async def _produce(self) -> None:
         while not self._stopping:
-            room = self._max_in_flight - self._in_flight
-            # Waiting for half of the room keeps claims large, so that their cost is shared by many jobs.
-            if room * 2 < self._max_in_flight:
+            if self._max_in_flight - self._in_flight < self._claim_size:
                 await self._to_claim.wait()
                 continue
             self._woken = False
-            jobs, next_in = await self._claim(room)
+            jobs, next_in = await self._claim(self._claim_size)
             self._in_flight += len(jobs)
             for job in jobs:
                 if self._aborted:  # while they were being claimed

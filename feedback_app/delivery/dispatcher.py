@@ -128,11 +128,12 @@ class Dispatcher:
         room, wait = self.health.allowance(room, now)
         if room == 0:
             return Claim((), wait)
+        probing = self.health.down  # what was claimed before it went down goes back untried
         if not self._lease.holds():
             await asyncio.sleep(_STORE_PAUSE)  # thought dead by now, perhaps; the next heartbeat tells
             return Claim((), 0)
         try:
-            claimed, again_at = await self._store.write(partial(self._claim_allowed, room=room, now=now))
+            claimed, again_at = await self._store.claim(partial(self._claim_allowed, room=room, now=now))
             self.limited_until = again_at or None
         except Busy as error:
             log.warning("waiting for the ledger", extra={"reason": str(error)})
@@ -140,7 +141,8 @@ class Dispatcher:
             return Claim((), 0)  # what is due is not known, so this is no sign of having nothing to do
         if claimed:
             failpoints.reached("delivery.claimed")
-            self.health.claimed(claimed[0].number)
+            if probing:
+                self.health.probes(claimed[0].number)
             return Claim(claimed)
         if again_at:
             return Claim((), max(0.0, (again_at - now) / 1000))

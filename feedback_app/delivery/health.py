@@ -43,8 +43,8 @@ class ChannelHealth:
             return 0, left
         return 1, None
 
-    def claimed(self, number: int) -> None:
-        """Note which message was claimed first; while the channel is down it is the probe."""
+    def probes(self, number: int) -> None:
+        """Note which message was claimed while the channel is down: the probe."""
         if self.down:
             self._probe = number
 

@@ -57,6 +57,10 @@ class Store(ABC):
         StorageFailed when nothing can be trusted any more.
         """
 
+    async def claim(self, unit: Unit[T]) -> T:
+        """Do the same with a unit that takes work in hand: it need not wait behind those that finish some."""
+        return await self.write(unit)
+
     @abstractmethod
     def submit(self, unit: Unit[T]) -> Future[T]:
         """Do the same from any thread, without waiting."""

@@ -123,6 +123,43 @@ async def test_no_more_is_claimed_than_is_allowed_in_flight() -> None:
     assert len(work.results) == 100
 
 
+class Overlapping(Work):
+    """Claims and commits take several turns of the loop; `overlaps` are the claims that began during a commit."""
+
+    def __init__(self, jobs: Sequence[int]) -> None:
+        super().__init__(jobs)
+        self.committing = False
+        self.overlaps = 0
+
+    async def claim(self, room: int) -> Claim[int]:
+        """See whether a commit is under way."""
+        self.overlaps += self.committing
+        await _turns(10)
+        return await super().claim(room)
+
+    async def commit(self, results: Sequence[JobResult[int, int]]) -> None:
+        """Be under way for a while."""
+        self.committing = True
+        await _turns(10)
+        await super().commit(results)
+        self.committing = False
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_the_next_jobs_are_claimed_while_the_last_are_committed() -> None:
+    """A backlog that filled the room in one claim would make the two take turns for ever."""
+    work = Overlapping(range(40))
+    conveyor = _conveyor(work, n_workers=8, max_in_flight=8)
+    async with _running(conveyor):
+        await asyncio.wait_for(conveyor.idle(), DEADLINE)
+    assert len(work.results) == 40
+    assert work.overlaps >= 4
+
+
 class TimedWork(Work):
     """A job takes as many seconds as its number; `times` are those of the commits."""
 

@@ -28,7 +28,7 @@ def test_a_channel_that_is_down_is_probed_by_one_message_after_a_pause(
             health.failed("email", number, f"535 ({number})", NOW)
     assert health.allowance(64, NOW) == (0, 30)
     assert health.allowance(64, NOW + 30_000) == (1, None)
-    health.claimed(8)
+    health.probes(8)
     assert health.allowance(64, NOW + 30_000) == (0, None)
     assert not health.refuses(8)
     assert health.refuses(9)
@@ -39,7 +39,7 @@ def test_a_probe_that_succeeds_opens_the_channel(caplog: pytest.LogCaptureFixtur
     """One line says that it is up again."""
     health = ChannelHealth(PAUSES)
     health.failed("email", 1, "535", NOW)
-    health.claimed(8)
+    health.probes(8)
     caplog.clear()
     with caplog.at_level(logging.INFO):
         health.works("email")
@@ -52,7 +52,7 @@ def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
     """A temporary failure of the probe leaves the channel down and starts another pause."""
     health = ChannelHealth(PAUSES)
     health.failed("email", 1, "535", NOW)
-    health.claimed(8)
+    health.probes(8)
     health.unclear(8, NOW + 40_000)
     assert health.allowance(64, NOW + 40_000) == (0, 60)
     assert health.allowance(64, NOW + 100_000) == (1, None)
@@ -62,7 +62,7 @@ def test_a_probe_that_was_not_tried_is_followed_by_another() -> None:
     """Else the channel would wait for ever for the end of a probe that went back; other messages tell nothing."""
     health = ChannelHealth(PAUSES)
     health.failed("email", 1, "535", NOW)
-    health.claimed(8)
+    health.probes(8)
     health.unclear(9, NOW + 40_000)
     assert health.allowance(64, NOW + 40_000) == (0, None)
     health.unclear(8, NOW + 40_000)
@@ -106,7 +106,7 @@ def test_a_suspended_plugin_that_says_that_its_channel_is_down_is_believed() -> 
     """Then its faults are counted anew."""
     health = ChannelHealth(PAUSES)
     _fail_by_fault(health, range(5))
-    health.claimed(8)
+    health.probes(8)
     health.failed("email", 8, "535", NOW)
     assert (health.suspended, health.down, health.reason) == (False, True, "535")
     _fail_by_fault(health, range(4))
@@ -125,7 +125,7 @@ def test_the_pauses_grow_while_a_channel_stays_down_and_begin_anew_later() -> No
             assert wait is not None
             waits.append(wait)
             now += int(wait * 1000)
-            health.claimed(8)
+            health.probes(8)
             health.failed("email", 8, "refused", now)
         assert waits == [30, 60, 100, 100, 100]
         health.works("email")

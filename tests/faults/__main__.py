@@ -1,122 +1,62 @@
-"""`python -m tests.faults [SUITE …] [--seeds N] [--json FILE]`: runs the fault suites and prints their figures.
+"""`python -m tests.faults [SUITE …] [--seeds N] [--jobs N] [--json FILE]`: runs the suites and prints their figures.
 
 A run that was stopped goes on where it was: what is done stands in the state file (`--state`), which a finished run
-removes. The exit code is 1 when a promise was broken.
+removes. Suites that judge times have the machine to themselves, of the others `--jobs` parts run at once. The exit code
+is 1 when a promise was broken.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import signal
+import multiprocessing
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from tests.faults import (
-    big,
-    calls,
-    checks,
-    clock,
-    commands,
-    copying,
-    corrupt,
-    days,
-    due,
-    fleet,
-    freeze,
-    full_disk,
-    instances,
-    io_errors,
-    kill,
-    nats,
-    plugins,
-    points,
-    power,
-    starts,
-    storms,
-    stress,
-    throughput,
-)
-
-Figures = dict[str, Any]
-
-
-class Suite(NamedTuple):
-    """One kind of fault."""
-
-    title: str
-    run: Callable[[int, int], Any]  # (first seed, cases) → a dataclass of figures
-    cases: int  # that the promise is made for
-    chunk: int  # cases between two notes of the state
-
-
-def _tests(*paths: str) -> Callable[[int, int], checks.Figures]:
-    """Return a suite whose cases are the tests under these paths."""
-    return partial(checks.run, paths=paths)
-
-
-SUITES = {
-    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20),
-    "term": Suite("SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20),
-    "points": Suite(
-        "SIGKILL at named places, K0 to K18", points.run, 50 * len(points.POINTS), len(points.POINTS)
-    ),
-    "calls": Suite("SIGKILL at every write and sync of a run over 20 ratings", calls.run, 200, 10),
-    "storms": Suite("five signals 0.1 s apart", storms.run, 50, 10),
-    "freeze": Suite("SIGSTOP for longer than a lease", freeze.run, 6, 6),
-    "throughput": Suite("work done while killed every 5 s", throughput.run, 3, 1),
-    "power": Suite("power cuts at random moments", power.run, 10_000, 500),
-    "disk": Suite("a small disk filled and freed under load", full_disk.run, 100, 5),
-    "io": Suite("I/O errors of syncs, writes and reads", io_errors.run, 200, 8),
-    "corrupt": Suite("damaged ledgers and logs", corrupt.run, 1000, 250),
-    "starts": Suite("twenty daemons started at once", starts.run, 20, 2),
-    "commands": Suite("commands beside a daemon under load", commands.run, 1000, 100),
-    "copy": Suite("copies of a ledger killed and gone on with", copying.run, 100, 10),
-    "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000),
-    "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),
-    "days": Suite("years of reports in ten zones, over every clock change", days.run, 100, 10),
-    "due": Suite("SIGKILL around the hour of the report", due.run, 1000, 40),
-    "instances": Suite("ten processes asked for one report at once", instances.run, 100, 20),
-    "clock": Suite("clocks set under a running daemon", clock.run, 12, 2),
-    "fleet": Suite("one of four daemons on PostgreSQL killed every 3 s", fleet.run, 200, 20),
-    "fleet-freeze": Suite("one of four daemons frozen for longer than its lease", fleet.freeze, 10, 2),
-    "fleet-restart": Suite("PostgreSQL crashed and started again under load", fleet.restart, 20, 10),
-    "nats": Suite("three NATS nodes, one killed every 5 s for two minutes", nats.run, 3, 1),
-    "smtp": Suite("mail servers that misbehave", _tests("tests/plugins/test_smtp_*.py"), 1, 1),
-    "http": Suite("SMS gateways that misbehave", _tests("tests/plugins/test_twilio*.py"), 1, 1),
-    "plugins": Suite("plugins that do one wrong thing", plugins.run, 133, 19),
-    "hooks": Suite(
-        "plugin files that are wrong", _tests("tests/plugin_host", "tests/faults/test_plugin_faults.py"), 1, 1
-    ),
-    "security": Suite("what strangers may send, and what nobody may read", _tests("tests/security"), 1, 1),
-    "input": Suite("bad input: message and exit code", _tests("tests/golden"), 1, 1),
-}
+from tests.faults.suites import SUITES, Figures, Part, parts_of, run_part, unwind_when_ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for and return the exit code."""
     options = _options(arguments)
-    # Ended from outside, it unwinds as after Ctrl-C, so that the programs under test do not outlive it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    unwind_when_ended()
     state: dict[str, Figures] = json.loads(options.state.read_text()) if options.state.exists() else {}
-    for name in options.suites or SUITES:
-        suite = SUITES[name]
-        wanted = options.seeds or suite.cases
-        figures = state.setdefault(name, {"cases": 0, "broken": [], "slow": []})
-        while figures["cases"] < wanted:
-            cases = min(suite.chunk, wanted - figures["cases"])
-            _add(figures, asdict(suite.run(options.first_seed + figures["cases"], cases)))
-            figures["cases"] += cases
+    names = options.suites or list(SUITES)
+    for alone in (True, False):
+        parts = [
+            part
+            for name in names
+            if SUITES[name].alone is alone
+            for part in parts_of(name, options.seeds or SUITES[name].cases, options.first_seed)
+            if part.first not in state.get(name, {}).get("done", ())
+        ]
+        for part, figures in _run_all(parts, 1 if alone else options.jobs):
+            known = state.setdefault(part.suite, {"cases": 0, "done": [], "broken": [], "slow": []})
+            _add(known, {"cases": part.cases, "done": [part.first], **figures})
             options.state.write_text(json.dumps(state))
-        _show(name, suite.title, figures)
+    for name in names:
+        _show(name, SUITES[name].title, state[name])
     options.state.unlink(missing_ok=True)
     if options.json:
         options.json.write_text(json.dumps(state, indent=2) + "\n")
     return 1 if any(figures[bad] for figures in state.values() for bad in ("broken", "slow")) else 0
+
+
+def _run_all(parts: Sequence[Part], jobs: int) -> Iterator[tuple[Part, Figures]]:
+    """Run each part in a process, so many at once; yield its figures when it has ended."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, unwind_when_ended, max_tasks_per_child=1) as pool:
+        running = {pool.submit(run_part, part): part for part in parts}
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -126,6 +66,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--seeds", type=int, help="cases of each suite; default: as promised in docs/guarantees.md"
     )
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="parts that run at once; default: 1")
     parser.add_argument("--state", type=Path, default=Path("faults-state.json"), metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args(arguments)

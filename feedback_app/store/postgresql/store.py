@@ -48,11 +48,9 @@ class PostgresStore(Store):
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._writer = PostgresWriter(
-                self._url, self.name, writer_id=secrets.token_hex(8), patient=self._role == "daemon"
-            )
-            stack.callback(self._writer.close)
-            self._writer.start()
+            self._writer = self._open_writer(stack)
+            # Claims and outcomes are about different rows: on two connections, the server works on both at once.
+            self._claimer = self._open_writer(stack) if self._role == "daemon" else self._writer
             self._reader = reading_engine(self._url)
             stack.push_async_callback(self._end_reading)
             await self._read(schema.check(self.name))
@@ -64,6 +62,14 @@ class PostgresStore(Store):
                 self._writer.channel = self._channel
             self._opened = stack.pop_all()
         return self
+
+    def _open_writer(self, stack: AsyncExitStack) -> PostgresWriter:
+        writer = PostgresWriter(
+            self._url, self.name, writer_id=secrets.token_hex(8), patient=self._role == "daemon"
+        )
+        stack.callback(writer.close)
+        writer.start()
+        return writer
 
     async def _end_reading(self) -> None:
         await asyncio.gather(*self._reading, return_exceptions=True)
@@ -108,6 +114,10 @@ class PostgresStore(Store):
         """Run a unit of work and return its result once it is safe on the server's disk."""
         return await self._writer.write(unit)
 
+    async def claim(self, unit: Unit[T]) -> T:
+        """Run a unit that takes work in hand, at the same time as others finish some."""
+        return await self._claimer.write(unit)
+
     def submit(self, unit: Unit[T]) -> Future[T]:
         """Do the same from any thread, without waiting."""
         return self._writer.submit(unit)
@@ -130,9 +140,10 @@ class PostgresStore(Store):
     @property
     def failed(self) -> StorageFailed | None:
         """Why the ledger cannot be trusted any more, as far as is known."""
-        return self._writer.failed
+        return self._writer.failed or self._claimer.failed
 
     def give_up(self) -> None:
         """Wait no longer for the server."""
         self._given_up.set()
         self._writer.give_up()
+        self._claimer.give_up()

@@ -1,0 +1,116 @@
+"""The fault suites, and how a part of one is run in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any, NamedTuple
+
+from tests.faults import (
+    big,
+    calls,
+    checks,
+    clock,
+    commands,
+    copying,
+    corrupt,
+    days,
+    due,
+    fleet,
+    freeze,
+    full_disk,
+    instances,
+    io_errors,
+    kill,
+    nats,
+    plugins,
+    points,
+    power,
+    starts,
+    storms,
+    stress,
+    throughput,
+)
+
+Figures = dict[str, Any]
+
+
+class Suite(NamedTuple):
+    """One kind of fault."""
+
+    title: str
+    run: Callable[[int, int], Any]  # (first seed, cases) → a dataclass of figures
+    cases: int  # that the promise is made for
+    chunk: int  # cases between two notes of the state
+    alone: bool = False  # it judges times: nothing else runs beside it
+
+
+def _tests(*paths: str) -> Callable[[int, int], checks.Figures]:
+    """Return a suite whose cases are the tests under these paths."""
+    return partial(checks.run, paths=paths)
+
+
+SUITES = {
+    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, alone=True),
+    "term": Suite(
+        "SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20, alone=True
+    ),
+    "points": Suite(
+        "SIGKILL at named places, K0 to K18", points.run, 50 * len(points.POINTS), len(points.POINTS)
+    ),
+    "calls": Suite("SIGKILL at every write and sync of a run over 20 ratings", calls.run, 200, 10),
+    "storms": Suite("five signals 0.1 s apart", storms.run, 50, 10),
+    "freeze": Suite("SIGSTOP for longer than a lease", freeze.run, 6, 6),
+    "throughput": Suite("work done while killed every 5 s", throughput.run, 3, 1, alone=True),
+    "power": Suite("power cuts at random moments", power.run, 10_000, 500),
+    "disk": Suite("a small disk filled and freed under load", full_disk.run, 100, 5),
+    "io": Suite("I/O errors of syncs, writes and reads", io_errors.run, 200, 8),
+    "corrupt": Suite("damaged ledgers and logs", corrupt.run, 1000, 250),
+    "starts": Suite("twenty daemons started at once", starts.run, 20, 2, alone=True),
+    "commands": Suite("commands beside a daemon under load", commands.run, 1000, 100, alone=True),
+    "copy": Suite("copies of a ledger killed and gone on with", copying.run, 100, 10),
+    "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000, alone=True),
+    "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),
+    "days": Suite("years of reports in ten zones, over every clock change", days.run, 100, 10),
+    "due": Suite("SIGKILL around the hour of the report", due.run, 1000, 40),
+    "instances": Suite("ten processes asked for one report at once", instances.run, 100, 20),
+    "clock": Suite("clocks set under a running daemon", clock.run, 12, 2),
+    "fleet": Suite("one of four daemons on PostgreSQL killed every 3 s", fleet.run, 200, 20),
+    "fleet-freeze": Suite("one of four daemons frozen for longer than its lease", fleet.freeze, 10, 2),
+    "fleet-restart": Suite("PostgreSQL crashed and started again under load", fleet.restart, 20, 10),
+    "nats": Suite("three NATS nodes, one killed every 5 s for two minutes", nats.run, 3, 1),
+    "smtp": Suite("mail servers that misbehave", _tests("tests/plugins/test_smtp_*.py"), 1, 1),
+    "http": Suite("SMS gateways that misbehave", _tests("tests/plugins/test_twilio*.py"), 1, 1),
+    "plugins": Suite("plugins that do one wrong thing", plugins.run, 133, 19),
+    "hooks": Suite(
+        "plugin files that are wrong", _tests("tests/plugin_host", "tests/faults/test_plugin_faults.py"), 1, 1
+    ),
+    "security": Suite("what strangers may send, and what nobody may read", _tests("tests/security"), 1, 1),
+    "input": Suite("bad input: message and exit code", _tests("tests/golden"), 1, 1),
+}
+
+
+class Part(NamedTuple):
+    """Some cases of a suite, which are run and noted together."""
+
+    suite: str
+    first: int  # seed
+    cases: int
+
+
+def parts_of(name: str, cases: int, first_seed: int) -> list[Part]:
+    """Cut the cases of a suite into parts."""
+    chunk = SUITES[name].chunk
+    return [Part(name, first_seed + at, min(chunk, cases - at)) for at in range(0, cases, chunk)]
+
+
+def unwind_when_ended() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, so that the programs under test do not outlive it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def run_part(part: Part) -> Figures:
+    """Run the cases and return what they found."""
+    return asdict(SUITES[part.suite].run(part.first, part.cases))
