@@ -12,14 +12,16 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from feedback_app import assembly
 from feedback_app.chores import Chores, rest_as_asked
 from feedback_app.clock import Clock, now_ms
 from feedback_app.concurrency import LoopWatch, Stall
+from feedback_app.delivery.fallback import FallBack
 from feedback_app.errors import FeedbackAppError, Unavailable, what_ended
 from feedback_app.intake.submission import Submissions
+from feedback_app.parts import drained, end, wake_all
 from feedback_app.presence import Presence
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from feedback_app.delivery.dispatcher import Dispatcher
     from feedback_app.intake.sourcing import Sourcing
     from feedback_app.model import Feedback, Milliseconds
+    from feedback_app.parts import Part
     from feedback_app.plugin_host import PluginHost
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
@@ -52,32 +55,6 @@ class RunFigures:
         str, Milliseconds
     ]  # channels whose provider had been given all it may be, and until when
     sources_down: Mapping[str, str]  # and sources
-
-
-class Part(Protocol):
-    """A conveyor or a source: what the daemon runs until it stops."""
-
-    name: str
-
-    @property
-    def in_flight(self) -> int:
-        """How many it has begun and not ended."""
-        ...
-
-    async def run(self) -> None:
-        """Work until `stop`."""
-
-    def wake(self) -> None:
-        """Say that there may be something to do."""
-
-    def stop(self) -> None:
-        """Begin nothing more."""
-
-    def abort(self) -> None:
-        """Also end what is under way."""
-
-    async def idle(self) -> None:
-        """Wait until there is nothing to do."""
 
 
 class Daemon:
@@ -145,7 +122,7 @@ class Daemon:
         return RunFigures(
             processed=self._processed,
             tries=sum((one.counts for one in self._dispatchers), Counter()),
-            down={one.channel: one.health.reason for one in self._dispatchers if one.health.down},
+            down={one.channel: one.reason for one in self._dispatchers if one.reason},
             limited={one.channel: one.limited_until for one in self._dispatchers if one.limited_until},
             sources_down={one.name: one.condition.reason for one in self._sourcings if one.condition.reason},
         )
@@ -170,7 +147,14 @@ class Daemon:
         await assembly.recover(store, host, settings, self._clock())
         suspects = await presence.sign_on(assembly.resending(host))
         await _warn_of_unserved(store, host)
-        self._dispatchers = assembly.dispatchers_of(settings, host, store, lease=presence, clock=self._clock)
+        self._dispatchers = assembly.dispatchers_of(
+            settings,
+            host,
+            store,
+            lease=presence,
+            clock=self._clock,
+            fall_back=FallBack(store, pipeline, on_queued=self._wake_delivery),
+        )
         processor = Processor(
             store,
             pipeline,
@@ -193,7 +177,7 @@ class Daemon:
             processor.conveyor,
             *(one.conveyor for one in self._dispatchers),
         ]
-        wake = partial(_wake, parts)
+        wake = partial(wake_all, parts)
         reporter = Reporter(store, self._settings, clock=self._moment)
         chores = Chores(
             store,
@@ -225,13 +209,13 @@ class Daemon:
             log.info("stopping", extra={"in_flight": sum(one.in_flight for one in parts)})
             self._stopping.set()
             self._submissions.close(Unavailable("the daemon is stopping"))
-            await _end(store, parts, working, self._settings.daemon.grace)
+            await end(store, parts, working, self._settings.daemon.grace)
             heartbeat.stop()
 
     async def _until_done(self, parts: Sequence[Part], *, drain: bool) -> None:
         waiting: set[asyncio.Task[Any]] = {asyncio.create_task(self._stopping.wait(), name="stop")}
         if drain:
-            waiting.add(asyncio.create_task(_drained(parts), name="drain"))
+            waiting.add(asyncio.create_task(drained(parts), name="drain"))
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -245,6 +229,9 @@ class Daemon:
 
     def _committed(self, ratings: int) -> None:
         self._processed += ratings
+        self._wake_delivery()
+
+    def _wake_delivery(self) -> None:
         for one in self._dispatchers:
             one.conveyor.wake()
 
@@ -260,35 +247,6 @@ async def _warn_of_unserved(store: Store, host: PluginHost) -> None:
     """Say which channels customers prefer though no plugin serves them."""
     for channel in sorted(await store.read(customers.preferred_channels) - set(host.notifiers)):
         log.warning("customers prefer a channel that no plugin serves", extra={"channel": channel})
-
-
-def _wake(parts: Sequence[Part]) -> None:
-    for one in parts:
-        one.wake()
-
-
-async def _drained(parts: Sequence[Part]) -> None:
-    """Wait until nothing is due: first the sources, which fill the inbox, then the pipeline, which fills the outbox."""
-    for one in parts:
-        await one.idle()
-
-
-async def _end(
-    store: Store,
-    parts: Sequence[Part],
-    working: Sequence[asyncio.Task[None]],
-    grace: float,
-) -> None:
-    """Let what is in flight finish within `grace` seconds; the rest is cancelled and given back."""
-    for one in parts:
-        one.stop()
-    _, late = await asyncio.wait(working, timeout=grace)
-    if late:
-        log.warning("grace is over", extra={"cancelled": sum(one.in_flight for one in parts)})
-        for one in parts:
-            one.abort()
-        store.give_up()
-        await asyncio.wait(late)
 
 
 def _log_stall(host: PluginHost, stall: Stall) -> None:

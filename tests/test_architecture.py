@@ -20,7 +20,7 @@ LAYERS = (
     {"hookspecs", "pipeline"},
     {"store"},
     {"intake", "delivery", "report"},
-    {"plugin_host", "inbox", "kin", "signals"},
+    {"plugin_host", "inbox", "kin", "parts", "signals"},
     {"presence", "processing", "replaying"},
     {"assembly", "chores"},
     {"delivering", "daemon"},

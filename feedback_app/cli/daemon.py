@@ -190,6 +190,10 @@ def _channels(waiting: dict[str, Any], down: dict[str, Any]) -> dict[str, Any]:
             "next_attempt": iso(queue.get("next_attempt")),
             "down_since": iso(trouble["down_since"]) if trouble else None,
             "reason": trouble["reason"] if trouble else None,
+            "providers_down": {
+                plugin: {"down_since": iso(one["down_since"]), "reason": one["reason"]}
+                for plugin, one in (trouble or {}).get("providers", {}).items()
+            },
         }
     return channels
 
@@ -250,3 +254,9 @@ def _show_channels(found: dict[str, Any]) -> None:
             )
         if one["reason"]:
             click.echo(f"channel {name} is down since {one['down_since']}: {one['reason']}")
+            continue
+        for plugin, trouble in one["providers_down"].items():
+            click.echo(
+                f"channel {name}: {plugin} is down since {trouble['down_since']}, the next provider serves it: "
+                f"{trouble['reason']}"
+            )

@@ -48,13 +48,14 @@ class ClaimedMessage:
 
 
 class Lease(NamedTuple):
-    """Whose a claimed message is, and how long it is surely so."""
+    """Whose a claimed message is, how long it is surely so, and who is to take it."""
 
     owner: str  # boot id of the daemon
     until: Milliseconds
+    provider: str | None = None  # the plugin
 
 
-_CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?
+_CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?, provider = ?
  WHERE id {picked} (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
                     %s ORDER BY next_attempt_at LIMIT ? {unlocked}){end}
 RETURNING next_attempt_at, id, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
@@ -76,6 +77,7 @@ _OPTED_OUT = Statement("SELECT id FROM customer WHERE id IN ({texts}) AND opted_
 _MARK = Statement(
     "UPDATE message SET may_leave_at = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?"
 )
+_HAND_ON = Statement("UPDATE message SET provider = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?")
 _RELEASE = Statement(
     "UPDATE message SET state = 'queued', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL"
     " WHERE state = 'sending' AND lease_owner = ? AND id IN ({bigints})"
@@ -97,7 +99,7 @@ def claim(
     """Take due messages of a channel into `sending`, oldest first; who has opted out is suppressed instead."""
     walking_indices(connection)
     statement, wanted = (_CLAIM_SOME, (purpose,)) if purpose else (_CLAIM_ALL, ())
-    rows = statement(connection, lease.owner, lease.until, channel, now, *wanted, limit).all()
+    rows = statement(connection, lease.owner, lease.until, lease.provider, channel, now, *wanted, limit).all()
     claimed = [_claimed(row) for row in sorted(rows, key=itemgetter(0, 1))]  # RETURNING promises no order
     out = _opted_out(connection, {one.message.customer_id for one in claimed})
     if not out:
@@ -137,6 +139,11 @@ def mark_may_leave(connection: Connection, number: int, owner: str, now: Millise
     return _MARK(connection, now, number, owner).rowcount == 1
 
 
+def hand_on(connection: Connection, number: int, owner: str, provider: str) -> bool:
+    """Note that another provider is to take a claimed message; False when the lease is lost."""
+    return _HAND_ON(connection, provider, number, owner).rowcount == 1
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """How one try of one message ended, and what comes next."""
@@ -152,6 +159,9 @@ class Attempt:
     next_attempt_at: Milliseconds | None = None  # for queued
     provider_id: str | None = None
     error: str | None = None
+    fault: str | None = None  # what the plugin itself did wrong, for the log
+    before: tuple[Attempt, ...] = ()  # what other providers said to the message in the same turn
+    instead: Message | None = None  # for dead: what the customer is sent by the next channel
 
 
 _SETTLE = Statement(
@@ -185,10 +195,41 @@ def settle(connection: Connection, attempts: Sequence[Attempt]) -> int:
         ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error"),
         [
             (one.number, one.started_at, one.ended_at, one.provider, one.outcome, one.provider_id, one.error)
-            for one in attempts
+            for last in attempts
+            for one in (*last.before, last)
         ],
     )
+    by_next = [(one, one.instead) for one in attempts if one.instead is not None]
+    if by_next:
+        _fall_back(connection, by_next)
     return recorded
+
+
+_FALL_BACK = Statement(
+    """UPDATE message
+   SET state = 'queued', attempts = 0, next_attempt_at = settled_at, settled_at = NULL, channel = other.channel,
+       recipient = other.recipient, subject = other.subject, text = other.text, html = other.html
+  FROM {rows} AS other
+ WHERE message.id = other.number AND message.state = 'dead' AND message.settled_at = other.ended_at
+   AND message.maybe_sent_at IS NULL""",
+    columns={
+        "number": "bigint", "ended_at": "bigint", "channel": "text", "recipient": "text", "subject": "text",
+        "text": "text", "html": "text",
+    },
+)  # fmt: skip
+
+
+def _fall_back(connection: Connection, given_up: Sequence[tuple[Attempt, Message]]) -> None:
+    """Let the next channel have what one gave up and no copy of which may have left."""
+    _FALL_BACK(
+        connection,
+        Rows(
+            [
+                (last.number, last.ended_at, one.channel, one.recipient, one.subject, one.text, one.html)
+                for last, one in given_up
+            ]
+        ),
+    )
 
 
 def release(connection: Connection, numbers: Collection[int], owner: str) -> None:
@@ -204,8 +245,7 @@ _HOLD = """UPDATE message
    SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),
        error = 'the program ended while sending: it may have left'
- WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND may_leave_at IS NOT NULL
-   AND channel NOT IN ({texts}) %s"""
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND may_leave_at IS NOT NULL %s"""
 _REQUEUE = """UPDATE message
    SET state = 'queued', lease_owner = NULL, lease_until = NULL, next_attempt_at = ?,
        maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN channel IN ({texts}) THEN CAST(? AS BIGINT) END)
@@ -222,15 +262,16 @@ def recover(
 ) -> tuple[int, int]:
     """Settle what a dead daemon left in `sending`: due at once, or held where it may have left and must not double.
 
-    `resending` names the channels that may send a second copy. No attempt is counted. Returns (queued, held).
+    Where it must not double, there is the mark of `mark_may_leave`. `resending` names the channels with a provider that
+    may be given a second copy, and so makes no mark. No attempt is counted. Returns (queued, held).
     `owners` are the dead; None: the caller holds the ledger's lock, so whoever was sending is gone.
     """
     names = Members(resending)
     if owners is None:
-        held = _HOLD_ALL(connection, names).rowcount
+        held = _HOLD_ALL(connection).rowcount
         return _REQUEUE_ALL(connection, now, names, now).rowcount, held
     dead = Members(owners)
-    held = _HOLD_OF(connection, names, dead).rowcount
+    held = _HOLD_OF(connection, dead).rowcount
     return _REQUEUE_OF(connection, now, names, now, dead).rowcount, held
 
 

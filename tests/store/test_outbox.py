@@ -173,7 +173,7 @@ async def test_claiming_messages_uses_the_partial_index(sqlite_store: SqliteStor
 
     def plan(connection: Connection) -> str:
         rows = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN " + outbox._CLAIM_ALL.texts["sqlite"], ("b", 1, "email", NOW, 10)
+            "EXPLAIN QUERY PLAN " + outbox._CLAIM_ALL.texts["sqlite"], ("b", 1, "p", "email", NOW, 10)
         )
         return "; ".join(row.detail for row in rows)
 
@@ -187,7 +187,7 @@ async def test_recovering_reads_only_what_is_stuck(sqlite_store: SqliteStore) ->
     """A start does not read the whole history of messages."""
 
     def plans(connection: Connection) -> list[str]:
-        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._HOLD_ALL.texts["sqlite"], ("[]",))
+        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._HOLD_ALL.texts["sqlite"])
         queue = connection.exec_driver_sql(
             "EXPLAIN QUERY PLAN " + outbox._REQUEUE_ALL.texts["sqlite"], (NOW, "[]", NOW)
         )
