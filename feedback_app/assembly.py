@@ -24,7 +24,7 @@ from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
 from feedback_app.report.render import Renderer
 from feedback_app.settings.schema import LimitSettings, TemplatesSettings
-from feedback_app.store import daemons, outbox
+from feedback_app.store import daemons, recovery
 from feedback_app.store.ledger import ledger_of
 from feedback_app.store.limits import Limit
 
@@ -274,7 +274,7 @@ async def recover(store: Store, host: PluginHost, settings: Settings, now: Milli
     Where the ledger is one daemon's, the caller is that one; where it is shared, `Presence` frees what is the dead's.
     """
     if not store.shared:
-        queued, held = await store.write(partial(outbox.recover, resending=resending(host), now=now))
+        queued, held = await store.write(partial(recovery.recover, resending=resending(host), now=now))
         if queued or held:
             log.warning("taking over what was being sent", extra={"due_again": queued, "held": held})
     last = await store.read(daemons.last)

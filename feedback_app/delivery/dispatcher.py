@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
+from feedback_app.delivery.provider import noted
 from feedback_app.errors import Busy, fault_site
 from feedback_app.store import limits, outbox
+from feedback_app.store.outbox import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from feedback_app.delivery.lease import LeaseHolder
     from feedback_app.delivery.provider import DeliveryPolicy, Provider
     from feedback_app.model import Milliseconds
-    from feedback_app.store.outbox import Attempt, ClaimedMessage
+    from feedback_app.store.outbox import ClaimedMessage
     from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -171,6 +173,9 @@ class Dispatcher:
         claimed, provider = given
         if provider.health.refuses(claimed.number):
             return None
+        if claimed.refusal:
+            provider.health.unclear(claimed.number, self._clock())
+            return await self._given_up(claimed, self._suppressed(claimed))
         attempt = await self._try(claimed, provider, ())
         waits: list[float] = []  # seconds until those can be asked that cannot be asked now
         for spare in self.providers[self.providers.index(provider) + 1 :]:
@@ -190,9 +195,29 @@ class Dispatcher:
             )
         if attempt is None:
             return None
-        if attempt.state == "dead" and attempt.outcome != "unknown" and self._fall_back is not None:
+        if attempt.state == "dead" and attempt.outcome != "unknown":
+            return await self._given_up(claimed, attempt)
+        return noted(attempt)
+
+    async def _given_up(self, claimed: ClaimedMessage, attempt: Attempt) -> Attempt:
+        """See whether the customer has another channel."""
+        if self._fall_back is not None:
             attempt = replace(attempt, instead=await self._fall_back.instead_of(claimed.message))
-        return _noted(attempt)
+        return noted(attempt)
+
+    def _suppressed(self, claimed: ClaimedMessage) -> Attempt:
+        now = self._clock()
+        return Attempt(
+            number=claimed.number,
+            outcome="suppressed",
+            state="suppressed",
+            provider="",
+            owner=claimed.owner,
+            started_at=now,
+            ended_at=now,
+            counted=False,
+            error=f"nothing is sent to this address any more: {claimed.refusal}",
+        )
 
     async def _try(
         self, claimed: ClaimedMessage, provider: Provider, before: tuple[Attempt, ...]
@@ -228,7 +253,7 @@ class Dispatcher:
         return wait
 
     def _record(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
-        outbox.settle(connection, attempts)
+        outbox.settle(connection, attempts, self.channel)
         tries = [attempt for one in attempts for attempt in (*one.before, one)]
         for provider in self.providers:
             limits.settled(
@@ -266,20 +291,3 @@ class Dispatcher:
         self.counts.update("queued" if one.instead else one.state for one in attempts)
         if self._fall_back is not None and any(one.instead for one in attempts):
             self._fall_back.on_queued()
-
-
-def _noted(attempt: Attempt) -> Attempt:
-    """Log what a person should know. Reasons name addresses, so they stay in the ledger: `messages show`."""
-    if attempt.fault is not None or attempt.state not in ("queued", "sent"):
-        log.warning(
-            "message not sent",
-            extra={
-                "message_number": attempt.number,
-                "provider": attempt.provider,
-                "outcome": attempt.outcome,
-                "state": attempt.state,
-                "next_channel": attempt.instead.channel if attempt.instead else None,
-                "fault": attempt.fault,
-            },
-        )
-    return attempt

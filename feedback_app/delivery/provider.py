@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from feedback_app import failpoints
 from feedback_app.concurrency.bounded import Abandoned, bounded
 from feedback_app.delivery.health import ChannelHealth
 from feedback_app.delivery.retry import Backoff, judge
-from feedback_app.errors import DeliveryError, fault_site, storable
+from feedback_app.errors import DeliveryError, PermanentFailure, fault_site, storable
 from feedback_app.model import Receipt
 from feedback_app.store import outbox
 from feedback_app.store.outbox import Attempt, ClaimedMessage
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Store
 
 _LONGEST_PAUSE = 300.0  # seconds between probes of a channel, so that one that works again is soon used
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +119,7 @@ class Provider:
             suspended=self.health.suspended,
         )
         fault = _fault(error) if verdict.fault else None
+        is_bad = isinstance(error, PermanentFailure) and error.bad_address
         now = self._clock()
         if verdict.outcome == "channel_down":
             self.health.failed(self._channel, claimed.number, storable(error), now)
@@ -136,6 +141,7 @@ class Provider:
             next_attempt_at=now + int(verdict.delay * 1000),
             error=storable(error.reason if isinstance(error, DeliveryError) else _said(error)),
             fault=fault,
+            bad_address=claimed.message.recipient if is_bad else "",
         )
 
 
@@ -147,3 +153,20 @@ def _fault(error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {storable(error)}"
+
+
+def noted(attempt: Attempt) -> Attempt:
+    """Log what a person should know. Reasons name addresses, so they stay in the ledger: `messages show`."""
+    if attempt.fault is not None or attempt.state not in ("queued", "sent"):
+        log.warning(
+            "message not sent",
+            extra={
+                "message_number": attempt.number,
+                "provider": attempt.provider,
+                "outcome": attempt.outcome,
+                "state": attempt.state,
+                "next_channel": attempt.instead.channel if attempt.instead else None,
+                "fault": attempt.fault,
+            },
+        )
+    return attempt
