@@ -73,6 +73,7 @@ class RecordingSmtpServer:
     def __init__(self, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.port = free_port()
         self.mails: list[ReceivedMail] = []
+        self.unknown: set[str] = set()  # addresses that there is no mailbox for
         self.conversations = 0
         self._starttls = starttls
         self._controller = _CountingController(self, tls)
@@ -84,6 +85,15 @@ class RecordingSmtpServer:
 
     def __exit__(self, *_: object) -> None:
         self._controller.stop()
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Refuse unknown mailboxes (aiosmtpd's name for this hook)."""
+        if address in self.unknown:
+            return f"550 5.1.1 <{address}>: no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 fine"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Record the mail (aiosmtpd's name for this hook)."""

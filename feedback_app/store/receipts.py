@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from feedback_app.model import Message
 from feedback_app.store import suppressions
 from feedback_app.store.bulk import insert_rows
 from feedback_app.store.outbox import fall_back
@@ -14,7 +15,7 @@ from feedback_app.store.suppressions import Suppressed
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from feedback_app.model import DeliveryReceipt, Message, Milliseconds
+    from feedback_app.model import DeliveryReceipt, Milliseconds
 
 
 class Noted(Enum):
@@ -33,10 +34,12 @@ class Addressed(NamedTuple):
     state: str
     receipt: str | None
     provider: str | None
+    has_bounced: bool  # once; what came of that may be a message by another channel
 
 
 _FIND = Statement(
-    """SELECT id, message_id, purpose, channel, recipient, text, feedback_id, customer_id, state, receipt, provider
+    """SELECT id, message_id, purpose, channel, recipient, text, feedback_id, customer_id, state, receipt, provider,
+       EXISTS (SELECT 1 FROM delivery_attempt WHERE message_number = message.id AND outcome = 'bounced')
   FROM message WHERE id = ?"""
 )
 _NOTE = Statement("UPDATE message SET receipt = ?, receipt_at = ?, receipt_detail = ? WHERE id = ?")
@@ -49,24 +52,11 @@ _FAIL = Statement(
 
 def addressed(connection: Connection, number: int) -> Addressed | None:
     """Return where a message went, None when there is none of that number."""
-    from feedback_app.model import Message
-
     row = _FIND(connection, number).one_or_none()
     if row is None:
         return None
-    (
-        number,
-        message_id,
-        purpose,
-        channel,
-        recipient,
-        text,
-        feedback_id,
-        customer_id,
-        state,
-        receipt,
-        provider,
-    ) = row
+    (number, message_id, purpose, channel, recipient, text, feedback_id, customer_id, state, receipt, provider,
+     has_bounced) = row  # fmt: skip
     message = Message(
         id=message_id,
         purpose=purpose,
@@ -76,7 +66,7 @@ def addressed(connection: Connection, number: int) -> Addressed | None:
         feedback_id=feedback_id,
         customer_id=customer_id,
     )
-    return Addressed(number, message, state, receipt, provider)
+    return Addressed(number, message, state, receipt, provider, bool(has_bounced))
 
 
 def note(

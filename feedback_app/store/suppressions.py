@@ -32,6 +32,11 @@ class Suppressed(NamedTuple):
     reason: str
     since: Milliseconds
 
+    @property
+    def id(self) -> tuple[str, str]:
+        """The key."""
+        return self.channel, self.address
+
 
 def normal(address: str) -> str:
     """Return the form in which an address is kept: servers that tell upper from lower case are few."""
@@ -57,7 +62,7 @@ def among(connection: Connection, channel: str, addresses: Collection[str]) -> d
     return dict(tuple(row) for row in found)
 
 
-def page(connection: Connection, *, after: Suppressed | None, limit: int) -> Sequence[Suppressed]:
+def page(connection: Connection, *, after: tuple[str, str] | None, limit: int) -> Sequence[Suppressed]:
     """Return the next ones in order of channel and address."""
-    channel, address = (after.channel, after.address) if after else ("", "")
+    channel, address = after or ("", "")
     return [Suppressed(*row) for row in _PAGE(connection, channel, channel, address, limit)]
