@@ -27,7 +27,9 @@ class Costs:
     November 2026, on 2 quiet x86-64 cores that the server used too. What both measure is added.
     """
 
-    daemon_speed: float = 18_471  # ratings/s of one daemon, delivering; on an older, busy machine it was 8,667
+    daemon_speed: float = (
+        18_471  # ratings/s of one daemon, delivering; on an older, busy machine it was 8,667
+    )
     server_cpu: float = 48e-6  # seconds of the server's CPU
     rows: float = 5.53  # inserted or updated
     wal: float = 3_183  # bytes of write-ahead log

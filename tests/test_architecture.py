@@ -23,6 +23,7 @@ LAYERS = (
     {"plugin_host", "inbox", "kin", "parts", "signals"},
     {"presence", "processing", "replaying"},
     {"assembly", "chores"},
+    {"service"},
     {"delivering", "daemon"},
     {"cli"},
     {"__main__"},
