@@ -77,9 +77,9 @@ class Folder(Source):
 
     async def close(self) -> None:
         """Put the file back that is at hand: it is read again from its top."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            await asyncio.to_thread(file.close)
 
     def _prepare(self) -> None:
         folder = self._settings.path

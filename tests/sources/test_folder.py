@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from feedback_app import read_rows
 from feedback_app.cli import run_command_line
 from feedback_app.plugins.folder import Settings, make_source
-from tests.running import business, rows
+from tests.running import business, rows, until
 from tests.sources.test_contract import drained, taken
 
 TABLE = '[plugins.folder]\npath = "drop"\nsettle = 0.05\n'
@@ -63,6 +66,58 @@ def test_a_file_that_grows_waits_until_it_has_settled(drop: Path, monkeypatch: p
         settled, waits = source._look()
         seen.append((settled is not None, waits))
     assert seen == [(False, True)] * 5 + [(True, True)]
+
+
+async def test_a_stop_in_the_middle_of_reading_leaves_the_file_where_it_is(
+    tmp_path: Path, drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread still reads when the file is closed; that is no fault of the file, and the next start reads all."""
+    (drop / "a.csv").write_text("rating,comment\n" + "".join(f"5,{n}{'x' * 9000}\n" for n in range(40)))
+    reading, closing = threading.Event(), threading.Event()
+
+    def slowly(*file: Any, **options: Any) -> Iterator[Any]:
+        for row in read_rows(*file, **options):
+            reading.set()
+            closing.wait(0.5)  # as long as a close that does not wait for the thread would need, and more
+            yield row
+
+    with monkeypatch.context() as slow:
+        slow.setattr("feedback_app.plugins._dropped_file.read_rows", slowly)
+        source = make_source(Settings(path=drop, settle=0))
+        await source.open(None)
+        receiving = asyncio.create_task(source.receive(500))
+        await until(reading.is_set)
+        receiving.cancel()
+        closed = asyncio.create_task(source.close())
+        await asyncio.sleep(0)
+        closing.set()
+        await closed
+    assert [one.name for one in drop.iterdir() if one.is_file()] == ["a.csv"]
+    await drained(business(tmp_path, config=TABLE))
+    assert len(taken(tmp_path / "feedback.db")) == 40
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_what_comes_while_a_file_is_read_is_read_as_well(
+    tmp_path: Path, drop: Path, replaced: bool
+) -> None:
+    """Rows at its end, and another file under its name: it does not move away unread."""
+    source = make_source(Settings(path=drop, settle=0))
+    (drop / "a.csv").write_text("rating,comment\n5,first\n")
+    await source.open(None)
+    await source.acknowledge((await source.receive(500)).received)
+    if replaced:
+        (drop / "b.tmp").write_text("rating,comment\n5,then\n")
+        (drop / "b.tmp").rename(drop / "a.csv")
+    else:
+        with (drop / "a.csv").open("a") as growing:
+            growing.write("5,then\n")
+    found = (await source.receive(500)).received
+    await source.acknowledge(found)
+    assert b"then" in found[-1].payload
+    assert (await source.receive(500)).received == ()
+    assert [one.name for one in (drop / "done").iterdir()] == ["a.csv"]
+    await source.close()
 
 
 async def test_refused_rows_stand_beside_the_file(tmp_path: Path, drop: Path) -> None:
