@@ -92,7 +92,7 @@ async def test_a_stop_in_the_middle_of_reading_leaves_the_file_where_it_is(
         await asyncio.sleep(0)
         closing.set()
         await closed
-    assert [one.name for one in drop.iterdir() if one.is_file()] == ["a.csv"]
+    assert (drop / "a.csv").exists()
     await drained(business(tmp_path, config=TABLE))
     assert len(taken(tmp_path / "feedback.db")) == 40
 
@@ -116,8 +116,8 @@ async def test_what_comes_while_a_file_is_read_is_read_as_well(
     await source.acknowledge(found)
     assert b"then" in found[-1].payload
     assert (await source.receive(500)).received == ()
-    assert [one.name for one in (drop / "done").iterdir()] == ["a.csv"]
     await source.close()
+    assert (drop / "done" / "a.csv").exists()
 
 
 async def test_refused_rows_stand_beside_the_file(tmp_path: Path, drop: Path) -> None:
