@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Batch, Source, hookimpl
+from feedback_app.plugins._own_threads import OwnThreads
 from feedback_app.plugins._settings_checks import read_secret
 from feedback_app.plugins._source_settings import SourceName, SourceSettings
 from feedback_app.plugins._table_reader import TableReader, checked_url
@@ -59,6 +60,7 @@ class DatabaseTable(Source):
         self.name = settings.name
         self.map, self.set = settings.map, settings.set
         self._pause = settings.poll_interval
+        self._threads = OwnThreads(self.name)
         self._new_reader = new_reader
         self._reader = new_reader()
         self._look_at = 0.0  # when to look for new rows again
@@ -68,7 +70,7 @@ class DatabaseTable(Source):
         # The old reader may still be in use: by a thread that nobody could stop, and that would move on past its rows.
         self._reader = self._new_reader()
         self._look_at = 0.0
-        await asyncio.to_thread(self._reader.open, position)
+        await self._threads.run(self._reader.open, position)
 
     async def receive(self, limit: int) -> Batch:
         """Return the next rows, and how far they go."""
@@ -77,7 +79,7 @@ class DatabaseTable(Source):
             if now < self._look_at:
                 await asyncio.sleep(min(self._look_at, until) - now)
                 continue
-            if rows := await asyncio.to_thread(self._reader.read, limit):
+            if rows := await self._threads.run(self._reader.read, limit):
                 return Batch(received=rows, position=self._reader.position)
             self._look_at = time.monotonic() + self._pause
         return Batch()
@@ -87,11 +89,11 @@ class DatabaseTable(Source):
 
     async def lag(self) -> int | None:
         """Count the rows behind the last one."""
-        return await asyncio.to_thread(self._reader.lag)
+        return await self._threads.run(self._reader.lag)
 
     async def close(self) -> None:
         """Disconnect."""
-        await asyncio.to_thread(self._reader.close)
+        await self._threads.run(self._reader.close)
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from feedback_app import Batch, Source, SourceDown, hookimpl
 from feedback_app.plugins._dropped_file import DroppedFile
+from feedback_app.plugins._own_threads import OwnThreads
 from feedback_app.plugins._source_settings import SourceName, SourceSettings
 
 if TYPE_CHECKING:
@@ -46,20 +47,21 @@ class Folder(Source):
         self.name = settings.name
         self.map, self.set = settings.map, settings.set
         self._settings = settings
+        self._threads = OwnThreads(self.name)
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}  # name → (size, time of change), since when
         self._file: DroppedFile | None = None
 
     async def open(self, position: str | None) -> None:
         """See that the folder is there and that finished files can move; a position is not needed."""
         del position
-        await asyncio.to_thread(self._prepare)
+        await self._threads.run(self._prepare)
 
     async def receive(self, limit: int) -> Batch:
         """Return the next rows of the file at hand, or of the next one that has settled."""
         deadline = time.monotonic() + _NOTHING
         while True:
-            file, waits = await asyncio.to_thread(self._next_file)
-            if file is not None and (rows := await asyncio.to_thread(file.read, limit)):
+            file, waits = await self._threads.run(self._next_file)
+            if file is not None and (rows := await self._threads.run(file.read, limit)):
                 return Batch(received=rows)
             if file is None and not waits and time.monotonic() > deadline:
                 return Batch()
@@ -69,7 +71,7 @@ class Folder(Source):
     async def acknowledge(self, received: Sequence[Received]) -> None:
         """Note the refused rows; the file moves away when its last row is safe."""
         assert self._file is not None
-        await asyncio.to_thread(self._file.settle, received)
+        await self._threads.run(self._file.settle, received)
 
     async def lag(self) -> int | None:
         """Return None: how many rows wait in files is not known before they are read."""
@@ -79,7 +81,7 @@ class Folder(Source):
         """Put the file back that is at hand: it is read again from its top."""
         file, self._file = self._file, None
         if file is not None:
-            await asyncio.to_thread(file.close)
+            await self._threads.run(file.close)
 
     def _prepare(self) -> None:
         folder = self._settings.path
