@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from feedback_app import SourceDown
 from feedback_app.plugins import nats_jetstream
@@ -67,6 +68,47 @@ async def test_many_messages_come_by_several_requests(cloud: CloudRig, tmp_path:
         assert len((await source.receive(500)).received) > 10
     finally:
         await source.close()
+
+
+async def test_a_request_that_fails_hides_nothing_that_others_got(cloud: CloudRig) -> None:
+    """Else messages would be out of sight until their invisibility ends."""
+    for number in range(15):
+        cloud.put(rating(number), "")
+    source: Any = make_source(Settings(**cloud.settings()))
+    await source.open(None)
+    try:
+        poll = source._poll
+
+        async def poll_badly(wait: int) -> Any:
+            if not wait:
+                raise SourceDown("the service refuses: OverLimit")
+            return await poll(wait)
+
+        source._poll = poll_badly
+        assert len((await source.receive(500)).received) == 10
+    finally:
+        await source.close()
+
+
+async def test_a_message_that_is_not_deleted_keeps_no_other(
+    cloud: CloudRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request that fails for one message is said, and that one comes again."""
+    for number in range(2):
+        cloud.put(rating(number), "")
+    source = make_source(Settings(**cloud.settings()))
+    await source.open(None)
+    try:
+        first, second = (await source.receive(500)).received
+        await source.acknowledge([structs.replace(first, handle="gone"), second])
+        assert await asyncio.to_thread(cloud.waiting, Path()) == 1
+        again: list[str] = []
+        while not again:
+            again = [one.id for one in (await source.receive(500)).received]
+        assert again == [first.id]
+    finally:
+        await source.close()
+    assert "messages may come twice" in caplog.text
 
 
 async def test_a_missing_queue_is_named(cloud: CloudRig, tmp_path: Path) -> None:
