@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_LONGEST = (
+    200  # bytes of a file's name that the name of its rejects has: with more behind it must stay below 256
+)
+
+
 class DroppedFile:
     """Read on until `finished`; `options` are those of `read_rows`.
 
@@ -29,7 +34,7 @@ class DroppedFile:
         self._stream: BinaryIO | None = None
         self._rows: Iterator[FileRow] | None = None
         self._refused: TextIO | None = None
-        self._spool = path.parent / "failed" / f".{path.name}.{secrets.token_hex(4)}.rejects.tmp"
+        self._spool = path.parent / "failed" / f".{secrets.token_hex(8)}.rejects.tmp"
         self._state: tuple[int, ...] = ()  # as it was opened
         self._lock = threading.Lock()  # a thread may still read when a stop or a pause closes the file
         self.finished = False
@@ -110,7 +115,7 @@ class DroppedFile:
             self._spool.unlink(missing_ok=True)
         else:
             if failed:
-                self._spool.rename(_free(target.with_name(f"{target.name}.rejects.csv")))
+                self._spool.rename(_free(target.with_name(f"{_cut(target.name)}.rejects.csv")))
         self._let_go()
 
     def _is_another(self) -> bool:
@@ -123,6 +128,11 @@ class DroppedFile:
 
 def _state(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _cut(name: str) -> str:
+    whole = os.fsencode(name)
+    return name if len(whole) <= _LONGEST else whole[:_LONGEST].decode(errors="ignore")
 
 
 def _free(target: Path) -> Path:

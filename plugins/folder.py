@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _IGNORED = (".part", ".tmp", ".crdownload", ".filepart")
 _LOOK = 0.5  # seconds between two looks into the folder
 _NOTHING = 2.0  # seconds without a file after which that is said
+_GROWING = 30.0  # seconds that one call waits for a file to settle: less than the minute that it may take
 
 
 class Settings(SourceSettings):
@@ -58,14 +59,14 @@ class Folder(Source):
 
     async def receive(self, limit: int) -> Batch:
         """Return the next rows of the file at hand, or of the next one that has settled."""
-        deadline = time.monotonic() + _NOTHING
+        begun = time.monotonic()
         while True:
             file, waits = await self._threads.run(self._next_file)
             if file is not None and (rows := await self._threads.run(file.read, limit)):
                 return Batch(received=rows)
-            if file is None and not waits and time.monotonic() > deadline:
-                return Batch()
             if file is None:
+                if time.monotonic() - begun > (_GROWING if waits else _NOTHING):
+                    return Batch()
                 await asyncio.sleep(min(_LOOK, max(self._settings.settle, 0.01)))
 
     async def acknowledge(self, received: Sequence[Received]) -> None:

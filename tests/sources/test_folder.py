@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from feedback_app import read_rows
+from feedback_app import Batch, read_rows
 from feedback_app.cli import run_command_line
 from feedback_app.plugins.folder import Settings, make_source
 from tests.running import business, rows, until
@@ -118,6 +118,30 @@ async def test_what_comes_while_a_file_is_read_is_read_as_well(
     assert (await source.receive(500)).received == ()
     await source.close()
     assert (drop / "done" / "a.csv").exists()
+
+
+async def test_a_file_that_goes_on_growing_is_no_source_that_hangs(
+    drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call ends in time, however long a file needs to settle."""
+    monkeypatch.setattr("feedback_app.plugins.folder._GROWING", 0.1)
+    (drop / "a.csv").write_text("rating\n5\n")
+    source = make_source(Settings(path=drop, settle=3600))
+    await source.open(None)
+    assert await asyncio.wait_for(source.receive(500), 5) == Batch()
+    await source.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "評" * 83])
+async def test_a_long_name_is_no_trouble(tmp_path: Path, drop: Path, name: str) -> None:
+    """As long as the system lets it be, the refused rows have a file beside it."""
+    (drop / f"{name}.csv").write_text("rating\n9\n")
+    (drop / "评.csv").write_text("rating\n5\n")
+    await drained(business(tmp_path, config=TABLE))
+    assert len(taken(tmp_path / "feedback.db")) == 1
+    assert [len(one.name) for one in (drop / "failed").glob("*.rejects.csv")] == [
+        len(name.encode()[:200].decode(errors="ignore")) + len(".rejects.csv")
+    ]
 
 
 async def test_refused_rows_stand_beside_the_file(tmp_path: Path, drop: Path) -> None:
