@@ -93,18 +93,21 @@ class JetStreamConsumer(Source):
 
     async def _connect(self, client: Client) -> None:
         settings = self._settings
-        login = {
+        login: dict[str, Any] = {
             "user": settings.username,
             "password": self._password,
             "user_credentials": str(settings.credentials_file) if settings.credentials_file else None,
         }
+        patience: dict[str, Any] = {
+            "connect_timeout": 3,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": _AGAIN,
+        }
         await client.connect(
-            servers=list(settings.servers),
+            list(settings.servers),
             name="feedback_app",
-            connect_timeout=3,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=_AGAIN,
             error_cb=self._note_error,
+            **patience,
             **{key: value for key, value in login.items() if value is not None},
         )
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from feedback_app import Batch, Received, SourceDown
 from feedback_app.plugins._table_reader import TableReader, _received, checked_url
-from feedback_app.plugins.database_table import DatabaseTable, Settings, make_source
+from feedback_app.plugins.database_table import Settings, make_source
 from tests.running import business, rows, until
 from tests.sources.test_contract import drained, taken
 
@@ -232,24 +232,23 @@ async def test_no_more_looks_than_asked_for(shop: Shop, monkeypatch: pytest.Monk
     await source.close()
 
 
-async def test_a_look_that_was_given_up_takes_no_rows_away(postgres_url: str) -> None:
+async def test_a_look_that_was_given_up_takes_no_rows_away(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The table is locked for longer than a call may take; its thread gets the rows when nobody waits for them."""
     done = threading.Event()
 
-    class Watched(TableReader):
-        def read(self, limit: int) -> list[Received]:
-            try:
-                return super().read(limit)
-            finally:
-                done.set()
+    read = TableReader.read
 
-    settings = Settings(url=postgres_url, table="ratings", key="number")
-    source = DatabaseTable(
-        settings,
-        lambda: Watched(
-            sa.make_url(postgres_url), table="ratings", key="number", time=None, mapped=(), revisit=100
-        ),
-    )
+    def watched(reader: TableReader, limit: int) -> list[Received]:
+        try:
+            found: list[Received] = read(reader, limit)
+            return found
+        finally:
+            done.set()
+
+    monkeypatch.setattr(TableReader, "read", watched)
+    source = make_source(Settings(url=postgres_url, table="ratings", key="number"))
     with psycopg.connect(postgres_url.replace("+psycopg", "")) as shop:
         shop.execute(
             "CREATE TABLE ratings AS SELECT g AS number, 5 AS rating FROM generate_series(1, 3) AS g"

@@ -165,7 +165,7 @@ async def test_a_message_has_the_same_id_when_it_comes_again(stream: NatsRig) ->
     """Where neither the payload nor a header says one."""
     stream._with_stream(lambda context: context.publish("ratings", b'{"rating": 5}'))
     source = nats_jetstream.make_source(nats_jetstream.Settings(**stream.settings()))
-    found = []
+    found: list[str] = []
     while len(found) < 2:
         await source.open(None)
         found += [one.id for one in (await source.receive(500)).received]
