@@ -137,6 +137,10 @@ class JetStreamConsumer(Source):
             await context.add_consumer(stream, config)
         if config.ack_policy != AckPolicy.EXPLICIT or config.deliver_subject:
             raise SourceDown(f"the consumer {durable} must be one to pull from, with AckPolicy explicit")
+        if self._settings.subject not in (None, config.filter_subject):
+            raise SourceDown(
+                f"the consumer {durable} is not for {self._settings.subject}: name another durable"
+            )
 
     async def _fetch(self, limit: int) -> list[Received]:
         assert self._client is not None

@@ -185,6 +185,25 @@ async def test_a_consumer_that_forgets_before_the_commit_is_refused(
     await source.close()
 
 
+async def test_a_subject_is_that_of_the_consumer(stream: NatsRig, tmp_path: Path) -> None:
+    """Whoever changes it is told that the consumer still brings the old one's messages."""
+
+    async def fill(context: Any) -> None:
+        await context.update_stream(name="RATINGS", subjects=["ratings", "shop.*"])
+        for subject in ("ratings", "shop.web", "shop.app"):
+            await context.publish(subject, rating(len(subject), id=subject))
+
+    stream._with_stream(fill)
+    await drained(business(tmp_path, config=stream.config(subject="shop.*")))
+    assert taken(tmp_path / "feedback.db") == ["shop.app", "shop.web"]
+    figures = await drained(business(tmp_path, config=stream.config(subject="ratings")))
+    assert figures.sources_down == {
+        "nats_jetstream": "the consumer feedback_app is not for ratings: name another durable"
+    }
+    await drained(business(tmp_path, config=stream.config(subject="ratings", durable="other")))
+    assert taken(tmp_path / "feedback.db") == ["ratings", "shop.app", "shop.web"]
+
+
 async def test_a_server_that_does_not_answer_costs_no_connection(
     stream: NatsRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
