@@ -82,7 +82,9 @@ class DroppedFile:
 
     def _open(self) -> Iterator[FileRow]:
         if self._rows is None:
-            self._stream = self._path.open("rb")
+            # What was a file when the folder was looked at may be a link or a pipe by now.
+            handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._stream = os.fdopen(handle, "rb")
             self._state = _state(os.fstat(self._stream.fileno()))
             self._rows = read_rows(self._stream, name=self._path.name, **self._options)
         return self._rows

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from feedback_app import Batch, read_rows
+from feedback_app import Batch, SourceDown, read_rows
 from feedback_app.cli import run_command_line
+from feedback_app.plugins._dropped_file import DroppedFile
 from feedback_app.plugins.folder import Settings, make_source
 from tests.running import business, rows, until
 from tests.sources.test_contract import drained, taken
@@ -50,6 +51,14 @@ async def test_what_is_not_whole_is_not_read(tmp_path: Path, drop: Path) -> None
     await drained(business(tmp_path, config=TABLE))
     assert taken(tmp_path / "feedback.db") == []
     assert all((drop / name).is_file() for name in (*names, "link.csv"))
+
+
+def test_a_file_that_became_a_link_since_the_look_is_not_followed(tmp_path: Path, drop: Path) -> None:
+    """It could lead to what only the daemon may read."""
+    (tmp_path / "secret.csv").write_text("rating,comment\n5,secret\n")
+    (drop / "a.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(SourceDown, match="cannot read"):
+        DroppedFile(drop / "a.csv", {}).read(500)
 
 
 def test_a_file_that_grows_waits_until_it_has_settled(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
