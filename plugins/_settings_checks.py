@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -38,6 +39,22 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def check_web_address(value: str, *, may_have_query: bool = False) -> str:
+    """Return the address of an HTTP service as it is. Raises ValueError for one that is broken or unsafe."""
+    parts = urlsplit(value)  # raises ValueError for a broken one
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not a web address; write https://host/path")
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("not a web address: other letters than ASCII are written as %C3%A4 and the like")
+    if parts.username or parts.password:
+        raise ValueError("no login may stand in it; the login has settings of its own")
+    if parts.fragment or (parts.query and not may_have_query):
+        raise ValueError("only host, port and path may stand in it; the login has settings of its own")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("http would show the messages to everybody on the way; use https")
+    return value
 
 
 def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> SecretStr | None:

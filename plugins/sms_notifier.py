@@ -10,12 +10,11 @@ import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
-from feedback_app.plugins._settings_checks import is_loopback, read_secret
+from feedback_app.plugins._settings_checks import check_web_address, read_secret
 from feedback_app.plugins._sms import Sms, compose, is_e164
 
 if TYPE_CHECKING:
@@ -46,14 +45,7 @@ class Settings(BaseModel):
     @field_validator("url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        parts = urlsplit(value)  # raises ValueError for a broken one
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("not a web address; the default is https://api.twilio.com/2010-04-01")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("only host, port and path may stand in it; the login has settings of its own")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("http would show the token to everybody on the way; use https")
-        return value.rstrip("/")
+        return check_web_address(value).rstrip("/")
 
     @field_validator("sender")
     @classmethod
