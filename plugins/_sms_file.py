@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from feedback_app import ChannelDown
+from feedback_app import ChannelDown, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class SmsFile:
     async def close(self) -> None:
         """Nothing is held open."""
 
-    async def submit(self, sms: Sms, now: float) -> None:
+    async def submit(self, sms: Sms, now: float) -> Receipt:
         """Append the message; a second line with the same id is the same message again.
 
         Raises ChannelDown naming the file when it cannot be written.
@@ -46,6 +46,7 @@ class SmsFile:
             "segments": sms.segments,
         }
         await asyncio.to_thread(self._append, json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        return Receipt()
 
     def _append(self, line: bytes) -> None:
         """Add the whole line or nothing, also beside other writers and on a full disk."""

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx2
 
-from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, Receipt, TemporaryFailure
 from feedback_app.plugins._http_gateway import ANSWER_LIMIT, Answer, HttpGateway, retry_after
 from feedback_app.plugins._redaction import presentable
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from feedback_app.plugins._sms import Sms
+
+DEFAULT_URL = "https://api.twilio.com/2010-04-01"  # the API's base
 
 # Codes of https://www.twilio.com/docs/api/errors. 21606 and 21659 (this sender to this number) are in neither
 # set: one such number must not stop the channel for all the others.
@@ -71,11 +73,12 @@ class Twilio:
         """Close all connections."""
         await self._gateway.close()
 
-    async def submit(self, sms: Sms, now: float) -> str:
+    async def submit(self, sms: Sms, now: float) -> Receipt:
         """Hand the message in and return its sid; raises what `Notifier.send` may raise."""
         sender = "MessagingServiceSid" if _SERVICE_SID.fullmatch(sms.sender) else "From"
         form = urlencode({"To": sms.recipient, sender: sms.sender, "Body": sms.text}).encode()
-        return self._sid(await self._gateway.ask("POST", self._endpoint, _FORM, form), now)
+        answer = await self._gateway.ask("POST", self._endpoint, _FORM, form)
+        return Receipt(provider_id=self._sid(answer, now))
 
     def _sid(self, answer: Answer, now: float) -> str:
         content = _json_object(answer.body)
