@@ -31,6 +31,7 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 3600.0  # seconds of a Retry-After that are
 
 _REDIRECTS = (300, 301, 302, 303, 305, 307, 308)
 _LOGIN = (401, 402, 403, 407)
+_LOST = (404, 405)
 _BUSY = (408, 409, 425, 429)
 _CLIENT_ERRORS, _SERVER_ERRORS = range(400, 500), range(500, 600)
 
@@ -99,12 +100,12 @@ class HttpGateway:
 
 
 def refusal(
-    answer: Answer, said: str, now: float, *, repeatable: bool
+    answer: Answer, said: str, now: float, *, repeatable: bool, lost_is_down: bool = False
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
     """Return the error that an answer other than a success means, where its status is all there is to go by.
 
     `repeatable`: the far side tells a second copy, so an answer 5xx, after which it may have been taken, is an
-    ordinary failure.
+    ordinary failure. `lost_is_down`: there is one address for all, and who is not found there never will be.
     """
     if answer.status in _BUSY or (repeatable and answer.status in _SERVER_ERRORS):
         return TemporaryFailure(said, retry_after(answer.retry_after, now))
@@ -112,6 +113,8 @@ def refusal(
         return ChannelDown(f"{said}; check the secrets")
     if answer.status in _REDIRECTS:
         return ChannelDown(f"{said}; redirects are not followed, check url")
+    if lost_is_down and answer.status in _LOST:
+        return ChannelDown(f"{said}; check url")
     if answer.status in _CLIENT_ERRORS:
         return PermanentFailure(said)
     return OutcomeUnknown(said)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedback_app import ChannelDown, PermanentFailure, Receipt, TemporaryFailure
+from feedback_app import PermanentFailure, Receipt, TemporaryFailure
 from feedback_app.plugins._http_gateway import ANSWER_LIMIT, Answer, HttpGateway, refusal, retry_after
 from feedback_app.plugins._redaction import piece_of
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://localhost:13013/cgi-bin/sendsms"
 
 _TAKEN = 202  # "0: Accepted for delivery", "3: Queued for later delivery"
-_NOT_FOUND = (404, 405)
 _NOT_ROUTABLE, _LATER = b"Not routable", b"Temporal failure"
 _CODINGS = {"GSM-7": "0", "UCS-2": "2"}
 
@@ -84,6 +83,4 @@ def _refusal(answer: Answer, said: str, now: float) -> Exception:
         return PermanentFailure(said)
     if _LATER in answer.body:
         return TemporaryFailure(said, retry_after(answer.retry_after, now))
-    if answer.status in _NOT_FOUND:
-        return ChannelDown(f"{said}; check url")
-    return refusal(answer, said, now, repeatable=False)
+    return refusal(answer, said, now, repeatable=False, lost_is_down=True)

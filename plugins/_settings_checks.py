@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 _LONGEST_SECRET = 4096  # bytes; a longer file is surely not the one that was meant
 
 
@@ -55,6 +56,14 @@ def check_web_address(value: str, *, may_have_query: bool = False) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("http would show the messages to everybody on the way; use https")
     return value
+
+
+def check_header_text(key: str, secret: SecretStr) -> None:
+    """Raise ValueError naming the key when a secret cannot stand in a header."""
+    if not _HEADER_TEXT.fullmatch(secret.get_secret_value()):
+        raise ValueError(
+            f"{key}: only ASCII letters, digits and signs can be sent, without blanks around them"
+        )
 
 
 def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> SecretStr | None:

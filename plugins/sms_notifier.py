@@ -1,4 +1,4 @@
-"""The channel `sms`: into a file, through Twilio, or through a Kannel gateway.
+"""The channel `sms`: into a file, through Twilio, Kannel, or another gateway by HTTP.
 
 Settings, `[plugins.sms_notifier]`: see `Settings`. The default writes messages into the file `sms.jsonl`
 beside the configuration, so that a first run needs no gateway.
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
-from feedback_app.plugins._settings_checks import check_web_address, read_secret
+from feedback_app.plugins._settings_checks import check_header_text, check_web_address, read_secret
 from feedback_app.plugins._sms import Sms, compose, is_e164
+from feedback_app.plugins._sms_http_settings import HttpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +28,12 @@ _SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
 _ACCOUNT_SID = re.compile(r"[A-Za-z0-9]{1,64}")  # stands in the path of the URL
 
 
-_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 _DLR_URL = re.compile(r"https?://[!-~]+")
 _NEEDED = {
     "file": (),
     "twilio": ("account_sid", "auth_token", "sender"),
     "kannel": ("username", "password", "sender"),
+    "http": (),
 }
 PlainWord = Annotated[str, Field(pattern=r"^[!-~]+$")]  # as it stands in a header
 
@@ -42,7 +43,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    gateway: Literal["file", "twilio", "kannel"] = "file"
+    gateway: Literal["file", "twilio", "kannel", "http"] = "file"
     file: Path = Path("sms.jsonl")  # of gateway "file"
     url: str | None = None  # None: Twilio's API, or the sendsms of a Kannel on this machine
     sender: str | None = (
@@ -56,6 +57,8 @@ class Settings(BaseModel):
     password_file: Path | None = None
     dlr_url: str | None = None  # which Kannel shall ask with what became of a message
     dlr_mask: int = Field(default=31, ge=1, le=63)  # of which events; 31: of all
+
+    http: HttpSettings = HttpSettings()  # of gateway "http"
 
     @field_validator("url")
     @classmethod
@@ -99,6 +102,8 @@ class Settings(BaseModel):
             for key in _NEEDED[self.gateway]
             if not (self.is_given(key) or self.is_given(f"{key}_file"))
         ]
+        if self.gateway == "http" and self.http.url is None:
+            problems.append("gateway 'http' needs the table [plugins.sms_notifier.http] with a url")
         if self.gateway != "twilio" and self.sender and _SERVICE_SID.fullmatch(self.sender):
             problems.append("a messaging service's MG… is for gateway 'twilio'")
         if problems:
@@ -111,7 +116,7 @@ class Settings(BaseModel):
 
 
 class Gateway(Protocol):
-    """Who takes text messages: `SmsFile`, `Twilio` or `Kannel`."""
+    """Who takes text messages: `SmsFile`, `Twilio`, `Kannel` or `HttpSms`."""
 
     async def open(self) -> None:
         """Get ready; raising fails the start."""
@@ -181,6 +186,9 @@ def make_notifier(settings: Settings) -> Notifier:
             return SmsNotifier(_twilio(settings), sender, on_unknown="hold")
         case "kannel":
             return SmsNotifier(_kannel(settings), sender, on_unknown="hold")
+        case "http":
+            knows_ids = settings.http.idempotency_header is not None
+            return SmsNotifier(_http(settings.http), sender, on_unknown="resend" if knows_ids else "hold")
 
 
 def _twilio(settings: Settings) -> Gateway:
@@ -198,10 +206,7 @@ def _kannel(settings: Settings) -> Gateway:
     password = read_secret("password", settings.password, settings.password_file)
     assert password
     assert settings.username
-    if not _HEADER_TEXT.fullmatch(password.get_secret_value()):
-        raise ValueError(
-            "password: Kannel takes only ASCII letters, digits and signs, without blanks around them"
-        )
+    check_header_text("password", password)
     user = KannelUser(
         url=settings.url or DEFAULT_URL,
         username=settings.username,
@@ -210,3 +215,13 @@ def _kannel(settings: Settings) -> Gateway:
         dlr_mask=settings.dlr_mask,
     )
     return Kannel(user)
+
+
+def _http(settings: HttpSettings) -> Gateway:
+    from feedback_app.plugins._sms_http import HttpSms
+
+    assert settings.url
+    secret = read_secret("secret", settings.secret, settings.secret_file)
+    if secret:
+        check_header_text("secret", secret)
+    return HttpSms(settings.url, settings, secret.get_secret_value() if secret else "")

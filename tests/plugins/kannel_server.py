@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 from typing import TYPE_CHECKING, Self
@@ -12,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from tests.servers import LOOPBACK, free_port
+from tests.servers import LOOPBACK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +82,7 @@ class Kannel:
     password = "canary %41+&"
 
     def __init__(self, folder: Path) -> None:
-        ports = {name: free_port() for name in ("admin", "boxes", "centre", "sendsms")}
+        ports = {name: _lasting_port() for name in ("admin", "boxes", "centre", "sendsms")}
         self.url = f"http://{LOOPBACK}:{ports['sendsms']}/cgi-bin/sendsms"
         self._centre_port = str(ports["centre"])
         self._config = folder / "kannel.conf"
@@ -120,11 +123,21 @@ class Kannel:
         return program
 
 
+def _lasting_port() -> int:
+    """Return a free port that the system gives to no connection by itself, also while Kannel starts again."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = random.randrange(20_000, 32_000)
+            probe.bind((LOOPBACK, port))
+            return port
+
+
 class _Program:
     """A process whose lines can be waited for."""
 
     def __init__(self, command: list[str]) -> None:
         self._lines: list[str] = []
+        self._over = False
         self._news = threading.Condition()
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._reader = threading.Thread(target=self._read, name=command[0])
@@ -133,8 +146,8 @@ class _Program:
     def wait_for(self, words: str, number: int = 1) -> list[str]:
         """Return the first `number` lines with these words."""
         with self._news:
-            done = self._news.wait_for(lambda: len(self._with(words)) >= number, _PATIENCE)
-            assert done, "\n".join(self._lines)
+            self._news.wait_for(lambda: self._over or len(self._with(words)) >= number, _PATIENCE)
+            assert len(self._with(words)) >= number, "\n".join(self._lines)
             return self._with(words)[:number]
 
     def freeze(self) -> None:
@@ -162,6 +175,9 @@ class _Program:
             with self._news:
                 self._lines.append(line.decode("utf-8", "replace").rstrip("\n"))
                 self._news.notify_all()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
 
 
 def bytes_of(received: str) -> bytes:
