@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import re
 from typing import TYPE_CHECKING
@@ -89,3 +90,11 @@ def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> Secret
     if not secret.strip():
         raise ValueError(f"{key}_file: {file} is empty; write the {key} into it")
     return SecretStr(secret)
+
+
+def need(module: str, extra: str) -> None:
+    """Raise ValueError with the command that mends it when a package is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(
+            f"needs the package {module}, which is not installed: pip install 'feedback-app[{extra}]'"
+        )

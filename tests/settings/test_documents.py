@@ -14,7 +14,14 @@ from pydantic import BaseModel
 from feedback_app.settings import Settings, load_settings
 from feedback_app.settings.schema import ChannelSettings, LimitSettings, ReportSettings, Tables
 
-SHIPPED = ("console_notifier", "email_notifier", "file_notifier", "sms_notifier", "webhook_notifier")
+SHIPPED = (
+    "apprise_notifier",
+    "console_notifier",
+    "email_notifier",
+    "file_notifier",
+    "sms_notifier",
+    "webhook_notifier",
+)
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "config.toml"
 GUIDE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
