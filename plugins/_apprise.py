@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import apprise
 
-from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, Receipt, TemporaryFailure
 from feedback_app.plugins._http_gateway import Answer, refusal
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from feedback_app import Message
 
 ANSWER_LIMIT = 45.0  # seconds for all that a service does, below the notifier's own limit
+
+_MOST_THREADS = 64  # each is made when it is needed
 
 _STATUS = re.compile(r"\berror=([1-5][0-9]{2})\b")
 _NOT_CONNECTED = re.compile(
@@ -38,7 +41,7 @@ def service(url: str) -> apprise.NotifyBase:
         allow_templates=False,  # a customer's words are nothing but text
         http_redirects=False,  # the message goes to nobody else
         storage_mode="memory",
-        service_timeout=ANSWER_LIMIT,
+        service_timeout=0,  # there is a limit on the whole; one of the library's own needs its threads
     )
     made = apprise.Apprise.instantiate(url, asset=asset)
     if made is None:
@@ -46,26 +49,46 @@ def service(url: str) -> apprise.NotifyBase:
     return made
 
 
-async def notify(one: apprise.NotifyBase, message: Message, limit: float) -> str:
-    """Send the message by the service and return the service's name. Raises what `Notifier.send` may raise.
+class Sender:
+    """Sends by services in threads of its own: the library blocks, and keeps its own threads for ever."""
 
-    The work is done in threads of the library; one that is cancelled goes on, so the message may leave.
-    """
+    def __init__(self, limit: float = ANSWER_LIMIT) -> None:
+        self._limit = limit
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="apprise")
+
+    async def send(self, url: str, message: Message) -> Receipt:
+        """Send the message by the service behind the URL. Raises what `Notifier.send` may raise.
+
+        Who is cancelled leaves a thread behind that goes on, so the message may leave.
+        """
+        if not message.text.strip():
+            raise PermanentFailure("the text is empty")
+        work = asyncio.get_running_loop().run_in_executor(self._threads, _send, url, message)
+        try:
+            async with asyncio.timeout(self._limit):
+                return await work
+        except TimeoutError:
+            raise OutcomeUnknown("the service gave no answer in time") from None
+
+    def close(self) -> None:
+        """Let the threads end; none is waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _send(url: str, message: Message) -> Receipt:
+    try:
+        one = service(url)
+    except ValueError as error:
+        raise PermanentFailure(f"the URL of the recipient: {error}") from None
     caller = apprise.Apprise()
     caller.add(one)
-    result = await caller.async_notify(
-        body=_clean(message.text),
-        title=_clean(message.subject),
-        body_format="text",
-        timeout=limit,
-        log_level=logging.DEBUG,
+    result = caller.notify(
+        body=_clean(message.text), title=_clean(message.subject), body_format="text", log_level=logging.DEBUG
     )
     name = str(one.service_name)
-    if result:
-        return name
-    if result.status is apprise.AppriseResultStatus.TIMEOUT:
-        raise OutcomeUnknown(f"{name} gave no answer in time")
-    raise _failure(name, [entry.message for entry in result.logs()])
+    if not result:
+        raise _failure(name, [entry.message for entry in result.logs()])
+    return Receipt(detail=f"sent by {name}")
 
 
 def _failure(
@@ -92,8 +115,3 @@ def _keep_quiet() -> None:
     log.setLevel(logging.DEBUG)
     if not log.handlers:
         log.addHandler(logging.NullHandler())  # else logging's last resort prints it
-
-
-async def service_of(url: str) -> apprise.NotifyBase:
-    """Return the service behind a URL without blocking the loop. Raises ValueError without the URL."""
-    return await asyncio.to_thread(service, url)

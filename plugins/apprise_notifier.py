@@ -27,8 +27,9 @@ from feedback_app.plugins._settings_checks import need, read_secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from feedback_app.plugins._apprise import Sender
+
 _OWN = "apprise"  # the channel of customers' own URLs
-_LIMIT = 45.0  # seconds for a service's answer, below the notifiers' own limit
 _LONGEST_URL = 2048
 _OWN_URL = re.compile(r"([a-z0-9]{1,32})://[^?\s]+")  # a query can name files of ours, or switch checks off
 
@@ -66,11 +67,11 @@ class AppriseNotifier(Notifier):
     timeout = 60.0
     on_unknown = "hold"
 
-    def __init__(self, channel: str, url: SecretStr, limit: float = _LIMIT) -> None:
+    def __init__(self, channel: str, url: SecretStr, sender: Sender) -> None:
         self.channel = channel
         self._url = url
         self._is_personal = "recipient" in names_in(url.get_secret_value())
-        self._limit = limit
+        self._sender = sender
 
     def address(self, customer: Customer) -> str | None:
         """Return the address stored for the channel; where the URL has no place for one, anything will do."""
@@ -80,7 +81,11 @@ class AppriseNotifier(Notifier):
     async def send(self, message: Message) -> Receipt:
         """Send the message."""
         url = fill(self._url.get_secret_value(), {"recipient": message.recipient}, in_url)
-        return await _sent(url, message, self._limit)
+        return await self._sender.send(url, message)
+
+    async def close(self) -> None:
+        """Let the threads end."""
+        self._sender.close()
 
 
 class OwnUrlNotifier(Notifier):
@@ -90,9 +95,9 @@ class OwnUrlNotifier(Notifier):
     timeout = 60.0
     on_unknown = "hold"
 
-    def __init__(self, schemas: Sequence[str], limit: float = _LIMIT) -> None:
+    def __init__(self, schemas: Sequence[str], sender: Sender) -> None:
         self._schemas = frozenset(schemas)
-        self._limit = limit
+        self._sender = sender
 
     def address(self, customer: Customer) -> str | None:
         """Return the customer's URL where such URLs are allowed."""
@@ -104,27 +109,19 @@ class OwnUrlNotifier(Notifier):
         if not self._allows(message.recipient):
             raise PermanentFailure("the customer's URL is not of a kind that `schemas` allows")
         try:
-            return await _sent(message.recipient, message, self._limit)
+            return await self._sender.send(message.recipient, message)
         except ChannelDown as error:
             if error.reason.startswith("cannot connect"):
                 raise TemporaryFailure(error.reason) from None
             raise PermanentFailure(error.reason) from None
 
+    async def close(self) -> None:
+        """Let the threads end."""
+        self._sender.close()
+
     def _allows(self, url: str) -> bool:
         match = _OWN_URL.fullmatch(url) if len(url) <= _LONGEST_URL else None
         return match is not None and match[1] in self._schemas
-
-
-async def _sent(url: str, message: Message, limit: float) -> Receipt:
-    from feedback_app.plugins._apprise import notify, service_of
-
-    if not message.text.strip():
-        raise PermanentFailure("the text is empty")
-    try:
-        one = await service_of(url)
-    except ValueError as error:
-        raise PermanentFailure(f"the URL of the recipient: {error}") from None
-    return Receipt(detail=f"sent by {await notify(one, message, limit)}")
 
 
 @hookimpl
@@ -133,9 +130,11 @@ def make_notifier(settings: Settings) -> list[Notifier] | None:
     if not (settings.urls or settings.url_files or settings.schemas):
         return None
     need("apprise", "apprise")
-    made: list[Notifier] = [AppriseNotifier(channel, url) for channel, url in _urls(settings)]
+    from feedback_app.plugins._apprise import Sender
+
+    made: list[Notifier] = [AppriseNotifier(channel, url, Sender()) for channel, url in _urls(settings)]
     if settings.schemas:
-        made.append(OwnUrlNotifier(settings.schemas))
+        made.append(OwnUrlNotifier(settings.schemas, Sender()))
     return made
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,7 @@ from feedback_app import (
     TemporaryFailure,
 )
 from feedback_app.plugins import apprise_notifier
+from feedback_app.plugins._apprise import Sender
 from feedback_app.plugins.apprise_notifier import AppriseNotifier, OwnUrlNotifier, Settings
 from tests.plugins.http_helpers import answer, outcome_of
 from tests.plugins.mail_helpers import opened
@@ -59,7 +61,7 @@ def url_of(server: ScriptedHttpServer, path: str = "/canary") -> str:
 
 def team(url: str, limit: float = 10.0) -> AppriseNotifier:
     """Return the notifier of a URL."""
-    return AppriseNotifier("team", SecretStr(url), limit)
+    return AppriseNotifier("team", SecretStr(url), Sender(limit))
 
 
 async def test_a_message_arrives_as_it_was() -> None:
@@ -140,8 +142,9 @@ async def test_every_answer_means_what_it_must(
     reply, fixed, own, words = case
     async with ScriptedHttpServer([reply]) as server:
         url = url_of(server)
-        one: Notifier = OwnUrlNotifier(["json"], 0.5) if is_own else team(url, 0.5)
-        outcome = await outcome_of(one, message(recipient=url if is_own else "ada"))
+        one: Notifier = OwnUrlNotifier(["json"], Sender(0.5)) if is_own else team(url, 0.5)
+        async with opened(one):
+            outcome = await outcome_of(one, message(recipient=url if is_own else "ada"))
         assert len(server.requests) == 1
     assert isinstance(outcome, own if is_own else fixed)
     shown = (outcome.detail or "") if isinstance(outcome, Receipt) else outcome.reason
@@ -154,8 +157,9 @@ async def test_every_answer_means_what_it_must(
 async def test_nobody_there_surely_took_nothing(is_own: bool) -> None:
     """The channel is paused; for a customer's own URL only their message waits."""
     url = f"json://shop:canary@{LOOPBACK}:{free_port()}/canary"
-    one: Notifier = OwnUrlNotifier(["json"]) if is_own else team(url)
-    outcome = await outcome_of(one, message(recipient=url))
+    one: Notifier = OwnUrlNotifier(["json"], Sender()) if is_own else team(url)
+    async with opened(one):
+        outcome = await outcome_of(one, message(recipient=url))
     assert isinstance(outcome, TemporaryFailure if is_own else ChannelDown)
     assert outcome.reason == "cannot connect to JSON"
 
@@ -169,6 +173,16 @@ async def test_one_that_is_cancelled_leaves_the_next_one_alone() -> None:
         with pytest.raises(asyncio.CancelledError):
             await sending
         assert isinstance(await outcome_of(one, message(number=2)), Receipt)
+    await asyncio.to_thread(_wait_for_threads)
+
+
+def _wait_for_threads() -> None:
+    """Return when no thread of a closed notifier is left: none outlives its request."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("apprise"):
+            thread.join(5)
+            assert not thread.is_alive()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
 
 
 async def test_an_empty_text_is_given_up() -> None:
@@ -193,7 +207,7 @@ async def test_an_empty_text_is_given_up() -> None:
 )
 async def test_customers_urls_are_of_allowed_kinds_only(url: str, is_allowed: bool) -> None:
     """Where the preference is looked at, and again where the message is sent."""
-    one = OwnUrlNotifier(["jsons", "ntfys"])
+    one = OwnUrlNotifier(["jsons", "ntfys"], Sender())
     customer = Customer(id="ada", addresses={"apprise": url})
     assert one.address(customer) == (url if is_allowed else None)
     assert one.address(Customer(id="ada")) is None
@@ -207,7 +221,8 @@ async def test_a_url_that_apprise_does_not_know_is_given_up(
     logged: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Neither shown nor logged, though the library likes to."""
-    outcome = await outcome_of(OwnUrlNotifier(["nosuch"]), message(recipient="nosuch://canary"))
+    async with opened(OwnUrlNotifier(["nosuch"], Sender())) as one:
+        outcome = await outcome_of(one, message(recipient="nosuch://canary"))
     assert isinstance(outcome, PermanentFailure)
     assert "not a URL that Apprise knows" in outcome.reason
     assert "canary" not in f"{outcome} {logged.getvalue()} {capfd.readouterr()}"
