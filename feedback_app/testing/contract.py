@@ -51,7 +51,9 @@ class _Contract:
     def test_promise(self, check: str, far_side: Any) -> None:
         """Hold the plugin to one promise of the contract."""
         known = far_side if isinstance(far_side, FarSide) else None  # whatever `make` needs may be one
-        findings = asyncio.run(kit(lambda: self.make(far_side), known, secrets=self.secrets, only=(check,)))
+        findings = asyncio.run(
+            self.kit(lambda: self.make(far_side), known, secrets=self.secrets, only=(check,))
+        )
         assert_conforms(findings)
         for one in findings:
             if one.state == "not tested":

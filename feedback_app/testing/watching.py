@@ -104,7 +104,8 @@ async def _complain_of(left: set[asyncio.Task[Any]]) -> None:
 
 def _wait_for(threads: Sequence[threading.Thread]) -> None:
     for one in threads:
-        one.join(_AFTERWARDS)
+        with contextlib.suppress(RuntimeError):  # just being started, by a server of the test's
+            one.join(_AFTERWARDS)
 
 
 class Overhearing(logging.Handler):
