@@ -35,7 +35,7 @@ _COMMANDS = {
     "messages": ("feedback_app.cli.messages:group", "Messages: list, show, retry, cancel."),
     "report": ("feedback_app.cli.report:report", "The daily report: build, send, list."),
     "sources": ("feedback_app.cli.sources:group", "Sources: list, pause, resume, dead letters."),
-    "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list."),
+    "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list, new, test."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show."),
     "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current, copy."),
 }
