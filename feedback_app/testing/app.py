@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import sqlite3
 from contextlib import closing
@@ -67,16 +68,21 @@ class App:
         """Write `config.toml`, the settings as TOML; nothing else is read, no environment either."""
         (self.folder / "config.toml").write_text(config, encoding="utf-8")
 
-    def add_plugin(self, source: Path | str, name: str | None = None) -> None:
-        """Put a plugin into the folder: a file with the helpers beside it, or the text of one with its `name`."""
-        if isinstance(source, Path):
-            helpers = [one for one in source.parent.glob("_*.py") if one.name != "__init__.py"]
-            for file in (source, *helpers):
-                shutil.copyfile(file, self.plugins / file.name)
+    def add_plugin(self, source: Path | type | str, name: str | None = None) -> None:
+        """Put a plugin into the folder: a file with the helpers beside it, the file that a class stands in, or a text.
+
+        `name` is the plugin's name, by default the file's. What is installed as a distribution is there anyway.
+        """
+        if isinstance(source, str):
+            if name is None:
+                raise ValueError("a plugin that is given as a text needs a name")
+            (self.plugins / f"{name}.py").write_text(source, encoding="utf-8")
             return
-        if name is None:
-            raise ValueError("a plugin that is given as a text needs a name")
-        (self.plugins / f"{name}.py").write_text(source, encoding="utf-8")
+        file = source if isinstance(source, Path) else Path(inspect.getsourcefile(source) or "")
+        shutil.copyfile(file, self.plugins / f"{name or file.stem}.py")
+        for helper in file.parent.glob("_*.py"):
+            if helper.name != "__init__.py":
+                shutil.copyfile(helper, self.plugins / helper.name)
 
     def add_customer(self, customer: Customer) -> None:
         """Make a customer known, or better known."""

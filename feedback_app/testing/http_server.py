@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,6 +49,11 @@ class ReceivedRequest:
 class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # many connect at once
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that went away in the middle of it."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class RecordingHttpServer(FarSide):
