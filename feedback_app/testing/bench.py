@@ -51,7 +51,7 @@ class Bench(Generic[Entry]):
     def fault(self, kind: Fault) -> contextlib.AbstractContextManager[Any]:
         """Return the fault, to be entered. Raises NotTested where the far side cannot be made to have it."""
         if kind not in self.far_side.faults:
-            raise NotTested(f"nobody said how to provoke it: the far side's faults have no {kind!r}")
+            raise NotTested(f"nobody said how to provoke it (FarSide.faults[{kind!r}])")
         return self.far_side.faults[kind]()
 
     @contextlib.asynccontextmanager
