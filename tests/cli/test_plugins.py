@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from feedback_app.store import daemons
+from feedback_app.store.sqlite.lock import LedgerLock
 from feedback_app.testing import RecordingHttpServer
 from tests.cli.conftest import Cli, Ledger
 from tests.making import NOW
@@ -217,7 +218,7 @@ def run(python: Path, *arguments: str, cwd: Path | None = None) -> str:
 
 
 def test_a_plugin_that_a_running_daemon_has_suspended_is_shown_so(
-    folder: Path, cli: Cli, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    folder: Path, cli: Cli, ledger: Ledger
 ) -> None:
     """With the daemon's reason; one whose channel is down for another reason is active."""
     reason = "suspended: 5 failures in a row of plugin email_notifier: KeyError at x.py:1"
@@ -228,13 +229,16 @@ def test_a_plugin_that_a_running_daemon_has_suspended_is_shown_so(
     ledger.write(lambda c: daemons.register(c, boot_id="b1", host="h", pid=os.getpid(), now=NOW))
     ledger.write(lambda c: daemons.heartbeat(c, boot_id="b1", channels=channels, sources={}, now=NOW))
 
-    async def pid(_: object) -> int:
-        return os.getpid()
-
-    monkeypatch.setattr("feedback_app.store.sqlite.store.SqliteStore.running_daemon", pid)
-    listed = {plugin["name"]: plugin for plugin in cli.ok("plugins", "list", "--json").json}
+    lock = LedgerLock(folder / "feedback.db")
+    assert lock.try_acquire("daemon")  # as a daemon that runs
+    try:
+        listed = {plugin["name"]: plugin for plugin in cli.ok("plugins", "list", "--json").json}
+    finally:
+        lock.release()
     assert (listed["email_notifier"]["state"], listed["sms_notifier"]["state"]) == ("suspended", "active")
     assert listed["email_notifier"]["error"] == f"channel email: {reason}"
+    gone = {plugin["name"]: plugin["state"] for plugin in cli.ok("plugins", "list", "--json").json}
+    assert gone["email_notifier"] == "active"  # it does not run any more
 
 
 def test_listing_makes_no_ledger(folder: Path, cli: Cli) -> None:
