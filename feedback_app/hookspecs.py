@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from feedback_app.contracts import Analyser, Notifier, Source
 
 PROJECT = "feedback_app"
+API = 1  # the version of this page and of the contracts; a plugin says with `feedback_app_api = 1` which it wants
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 from feedback_app.errors import BadConfig
 from feedback_app.plugin_host import demands
 from feedback_app.plugin_host.blame import BrokenPluginError, RefusedSettings, blaming
-from feedback_app.plugin_host.checking import analysers_of, notifiers_of, sources_of
+from feedback_app.plugin_host.bringing_up import ask, load
 from feedback_app.plugin_host.finding import find_plugins
 from feedback_app.plugin_host.patience import naming_when_slow
-from feedback_app.plugin_host.places import table_at
 from feedback_app.plugin_host.registry import Registry
 from feedback_app.plugin_host.started import PluginInfo, Provider, Started, State
-from feedback_app.plugin_host.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,44 +90,13 @@ def _start(found: Found, registry: Registry, settings: Settings) -> Started:
         return Started(info=_info(found, "disabled"))
     try:
         with naming_when_slow(found.name, found.shown), blaming(found.shown, found.file):
-            return _bring_up(found, registry, settings)
+            return ask(load(found, registry, settings), registry, settings)
     except RefusedSettings as refused:
         return Started(
             info=_info(found, "idle", error="; ".join(refused.problems)), problems=refused.problems
         )
     except BrokenPluginError as broken:
         return Started(info=_info(found, "broken", error=str(broken)))
-
-
-def _bring_up(found: Found, registry: Registry, settings: Settings) -> Started:
-    plugin = found.load()
-    hooks = registry.add(found.name, plugin)
-    table = read_table(plugin, found.name, settings)
-    try:
-        results = {} if table is None else {hook: registry.call(found.name, hook, table) for hook in hooks}
-    except ValueError as error:
-        # The hook's word for settings that it cannot work with, such as a password's file that is not there. Going
-        # on without the channel would end its customers' ratings as not thanked.
-        raise RefusedSettings(f"{table_at(settings, 'plugins', found.name)}: {error}") from error
-    notifiers = notifiers_of(results.get("make_notifier", []))
-    analysers = analysers_of(results.get("make_analyser", []))
-    sources = sources_of(results.get("make_source", []))
-    info = PluginInfo(
-        name=found.name,
-        version=found.version or _own_version(plugin),
-        origin=found.origin,
-        hooks=hooks,
-        channels=tuple(notifier.channel for notifier in notifiers),
-        sources=tuple(source.name for source in sources),
-        state="active" if notifiers or analysers or sources else "idle",
-        error=None,
-    )
-    return Started(info=info, notifiers=notifiers, analysers=analysers, sources=sources)
-
-
-def _own_version(plugin: object) -> str | None:
-    version = getattr(plugin, "__version__", None)
-    return version if isinstance(version, str) else None
 
 
 def _info(found: Found, state: State, error: str | None = None) -> PluginInfo:
