@@ -96,8 +96,10 @@ async def run_checks(
 
 
 async def _run(check: Check[Entry], bench: Bench[Entry]) -> Finding:
+    before = bench.far_side.objection()
     error = (await ended(check.run(bench), _LONGEST_CHECK)).error
-    if error is not None and (objection := bench.far_side.objection()):  # found in the middle of it, perhaps
+    objection = bench.far_side.objection()
+    if objection and (error is not None or objection != before):  # it came up in the middle of it
         error = NotTested(objection)
     match error:
         case None:

@@ -50,7 +50,8 @@ def check_plugin(name: str, settings: Settings, *, live: bool = False) -> list[F
             return [_failed(error)]
         if plugin.table is None or not _entries(started):
             return [replace(_LOADED, state="fails", expected="something to test", happened=_idle(name))]
-        if isinstance(guard, Guard) and (hosts := hosts_elsewhere(plugin.table)):
+        table = settings.plugins.tables.get(name, {})
+        if isinstance(guard, Guard) and (hosts := hosts_elsewhere(table)):
             guard.refuse(f"to talk to {hosts[0]}")
         return [_LOADED, *asyncio.run(leaving_nothing(_check(plugin, started, guard)))]
 

@@ -73,7 +73,11 @@ def test_what_would_leave_this_machine_is_not_tested(folder: Path, cli: Cli) -> 
     findings = cli.ok("plugins", "test", "chat", "--json").json
     assert {finding["state"] for finding in findings} == {"ok", "not tested"}
     (send,) = [one for one in findings if one["check"] == "a message ends in a Receipt"]
-    assert send["happened"].startswith("it wants to talk to chat.example.com; ")
+    assert send["happened"].startswith("it wants to look up chat.example.com; ")
+    (folder / "config.toml").write_text('[plugins.chat]\nurl = "https://api.example.com"\n')
+    findings = cli.ok("plugins", "test", "chat", "--json").json
+    (send,) = [one for one in findings if one["check"] == "a message ends in a Receipt"]
+    assert send["happened"].startswith("it wants to talk to api.example.com; ")
 
 
 def test_an_address_in_the_code_is_found_when_it_is_used(folder: Path, cli: Cli) -> None:
