@@ -8,9 +8,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feedback_app.contracts import Analyser, Notifier, Source
-from feedback_app.errors import ChannelDown, OutcomeUnknown, PermanentFailure, SourceDown, TemporaryFailure
+from feedback_app.errors import (
+    ChannelDown,
+    ForgedReceipt,
+    OutcomeUnknown,
+    PermanentFailure,
+    SourceDown,
+    TemporaryFailure,
+)
 from feedback_app.hookspecs import hookimpl
-from feedback_app.model import Batch, Customer, Feedback, Message, Receipt, Received, Section
+from feedback_app.model import (
+    Batch,
+    Customer,
+    DeliveryReceipt,
+    Feedback,
+    Message,
+    Receipt,
+    ReceiptRequest,
+    Received,
+    Section,
+)
 
 if TYPE_CHECKING:
     from feedback_app.daemon import Daemon
@@ -25,13 +42,16 @@ __all__ = [
     "ChannelDown",
     "Customer",
     "Daemon",
+    "DeliveryReceipt",
     "Feedback",
     "FileRow",
+    "ForgedReceipt",
     "Message",
     "Notifier",
     "OutcomeUnknown",
     "PermanentFailure",
     "Receipt",
+    "ReceiptRequest",
     "Received",
     "Section",
     "Source",

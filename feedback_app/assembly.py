@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from feedback_app.clock import JUMP
 from feedback_app.concurrency import Barrier
 from feedback_app.concurrency.bounded import bounded
-from feedback_app.delivery.dispatcher import DeliveryPolicy, Dispatcher
+from feedback_app.delivery.dispatcher import Dispatcher
+from feedback_app.delivery.provider import DeliveryPolicy, Provider
 from feedback_app.delivery.retry import Backoff
 from feedback_app.delivery.waits import pull_in
 from feedback_app.errors import BadConfig
@@ -23,7 +24,7 @@ from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
 from feedback_app.report.render import Renderer
 from feedback_app.settings.schema import LimitSettings, TemplatesSettings
-from feedback_app.store import daemons, outbox
+from feedback_app.store import daemons, recovery
 from feedback_app.store.ledger import ledger_of
 from feedback_app.store.limits import Limit
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
     from feedback_app.clock import Clock
     from feedback_app.contracts import Notifier
-    from feedback_app.delivery.dispatcher import LeaseHolder
+    from feedback_app.delivery.fallback import FallBack
+    from feedback_app.delivery.lease import LeaseHolder
     from feedback_app.model import Milliseconds
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
@@ -149,7 +151,7 @@ def pipeline_of(settings: Settings, host: PluginHost, *, ledger_id: str) -> Pipe
     )
 
 
-def dispatchers_of(
+def dispatchers_of(  # noqa: PLR0913 - the parts that delivery is made of
     settings: Settings,
     host: PluginHost,
     store: Store,
@@ -157,8 +159,12 @@ def dispatchers_of(
     lease: LeaseHolder,
     clock: Clock,
     purpose: str | None = None,
+    fall_back: FallBack | None = None,
 ) -> list[Dispatcher]:
-    """Return a dispatcher for each channel; `purpose` narrows them to one kind of message."""
+    """Return a dispatcher for each channel; `purpose` narrows them to one kind of message.
+
+    `fall_back` takes what a channel gives up to the customer's next one.
+    """
     policy = DeliveryPolicy(
         workers=settings.delivery.workers,
         max_attempts=settings.delivery.max_attempts,
@@ -167,12 +173,22 @@ def dispatchers_of(
     return [
         Dispatcher(
             store,
-            providers[0].notifier,
+            channel,
+            [
+                Provider(
+                    one.notifier,
+                    limit=limit_of(settings, channel, one.plugin),
+                    policy=policy,
+                    clock=clock,
+                    is_sole=len(providers) == 1,
+                )
+                for one in providers
+            ],
             policy=policy,
-            limit=limit_of(settings, channel, providers[0].plugin),
             lease=lease,
             clock=clock,
             purpose=purpose,
+            fall_back=fall_back,
         )
         for channel, providers in host.notifiers.items()
     ]
@@ -199,12 +215,16 @@ def sourcings_of(
 
 
 async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> None:
-    """Open every channel side by side and return when all stand; `stack` closes them.
+    """Open every provider side by side and return when all stand; `stack` closes them.
 
     Raises BadConfig naming the plugin that failed or did not get ready in time.
     """
-    first = {channel: providers[0] for channel, providers in host.notifiers.items()}
-    barrier = Barrier(f"plugin {one.plugin}, channel {channel}" for channel, one in first.items())
+    every = {
+        f"plugin {one.plugin}, channel {channel}": one
+        for channel, providers in host.notifiers.items()
+        for one in providers
+    }
+    barrier = Barrier(every)
 
     async def open_one(name: str, notifier: Notifier) -> None:
         try:
@@ -217,10 +237,9 @@ async def open_notifiers(stack: contextlib.AsyncExitStack, host: PluginHost) -> 
             barrier.arrive(name)
 
     tasks = []
-    for channel, one in first.items():
+    for name, one in every.items():
         stack.push_async_callback(_close, one.plugin, one.notifier)
-        name = f"plugin {one.plugin}, channel {channel}"
-        tasks.append(asyncio.create_task(open_one(name, one.notifier), name=f"open-{channel}"))
+        tasks.append(asyncio.create_task(open_one(name, one.notifier), name=f"open {name}"))
     try:
         await barrier.wait(_OPEN_LIMIT)
     except (RuntimeError, TimeoutError) as error:
@@ -241,11 +260,11 @@ async def _close(plugin: str, notifier: Notifier) -> None:
 
 
 def resending(host: PluginHost) -> list[str]:
-    """Return the channels that may send a message again that may have left."""
+    """Return the channels with a provider that may be given a message again that may have left."""
     return [
         channel
         for channel, providers in host.notifiers.items()
-        if providers[0].notifier.on_unknown == "resend"
+        if any(one.notifier.on_unknown == "resend" for one in providers)
     ]
 
 
@@ -255,10 +274,19 @@ async def recover(store: Store, host: PluginHost, settings: Settings, now: Milli
     Where the ledger is one daemon's, the caller is that one; where it is shared, `Presence` frees what is the dead's.
     """
     if not store.shared:
-        queued, held = await store.write(partial(outbox.recover, resending=resending(host), now=now))
+        queued, held = await store.write(partial(recovery.recover, resending=resending(host), now=now))
         if queued or held:
             log.warning("taking over what was being sent", extra={"due_again": queued, "held": held})
     last = await store.read(daemons.last)
     if last is not None and (behind := (last["heartbeat_at"] - now) / 1000) > JUMP:
         log.warning("the clock was set back while no daemon ran", extra={"seconds": round(behind)})
     await pull_in(store, settings.delivery, host.notifiers, now)
+
+
+async def take_back(store: Store, lease: LeaseHolder, host: PluginHost, now: Milliseconds) -> None:
+    """Free what was cut off in mid-send when the grace for a reload was over: due again, or held."""
+    owners = [lease.owner] if store.shared else None
+    unit = partial(recovery.recover, resending=resending(host), now=now, owners=owners)
+    queued, held = await store.write(unit)
+    if queued or held:
+        log.warning("cut off while being sent", extra={"due_again": queued, "held": held})

@@ -159,11 +159,7 @@ class Chores:
         return True
 
     async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
-        down = {
-            one.channel: {"down_since": one.health.down_since, "reason": one.health.reason}
-            for one in dispatchers
-            if one.health.down
-        }
+        down = {one.channel: _trouble(one) for one in dispatchers if one.down}
         self._told = self._fare()
         if await presence.beat(down, self._told):
             self._wake()
@@ -189,3 +185,15 @@ class Chores:
             log.warning("the clock was set, or the machine slept", extra={"seconds": round(jump)})
             for name in self._settings.reports:
                 await self._try_report(reporter, name)
+
+
+def _trouble(dispatcher: Dispatcher) -> dict[str, object]:
+    """Say which of a channel's providers are down, and whether all of them are."""
+    return {
+        "down_since": dispatcher.down_since,
+        "reason": dispatcher.reason or None,
+        "providers": {
+            name: {"down_since": one.health.down_since, "reason": one.health.reason}
+            for name, one in dispatcher.down.items()
+        },
+    }

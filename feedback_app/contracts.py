@@ -5,10 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal
 
+from feedback_app.errors import ForgedReceipt
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from feedback_app.model import Batch, Customer, Feedback, Message, Receipt, Received
+    from feedback_app.model import (
+        Batch,
+        Customer,
+        DeliveryReceipt,
+        Feedback,
+        Message,
+        Receipt,
+        ReceiptRequest,
+        Received,
+    )
 
 
 class Notifier(ABC):
@@ -38,6 +49,13 @@ class Notifier(ABC):
     def address(self, customer: Customer) -> str | None:
         """Say where this customer is reached, or None when the channel cannot reach them."""
         return customer.addresses.get(self.channel) or customer.id
+
+    def read_receipts(self, request: ReceiptRequest) -> Sequence[DeliveryReceipt]:
+        """Say what a far side's later request tells of messages; nothing where it tells nothing of any.
+
+        Raises ForgedReceipt when it does not prove whose it is, ValueError with a sentence for one that is malformed.
+        """
+        raise ForgedReceipt("this channel takes no receipts")
 
     async def open(self) -> None:
         """Get ready; raising fails the start and names the plugin."""

@@ -107,7 +107,16 @@ class TemporaryFailure(DeliveryError):
 
 
 class PermanentFailure(DeliveryError):
-    """This message will never be accepted (no such mailbox, not a phone number): it ends as dead."""
+    """This message will never be accepted (no such mailbox, not a phone number): it ends as dead.
+
+    `bad_address` says that nobody is reached at the address: nothing more is sent there.
+    """
+
+    bad_address: bool = False
+
+    def __init__(self, reason: str, *, bad_address: bool = False) -> None:
+        super().__init__(reason)
+        self.bad_address = bad_address
 
 
 class ChannelDown(DeliveryError):
@@ -119,6 +128,12 @@ class ChannelDown(DeliveryError):
 
 class OutcomeUnknown(DeliveryError):
     """The message may have left: the connection broke after the last byte was written."""
+
+
+class ForgedReceipt(FeedbackAppError):
+    """What `read_receipts` raises when a request does not prove that it is the far side's: it is ignored."""
+
+    exit_code = BadData.exit_code
 
 
 class SourceDown(FeedbackAppError):

@@ -81,6 +81,24 @@ class Receipt(Struct, frozen=True, kw_only=True):
     detail: str | None = None  # such as the SMTP reply; shown, so no secrets
 
 
+class ReceiptRequest(Struct, frozen=True, kw_only=True):
+    """What a far side told of messages later, by HTTP: a request as it came."""
+
+    url: str  # whole, as the far side called it
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)  # by lower-case name
+    method: str = "POST"
+
+
+class DeliveryReceipt(Struct, frozen=True, kw_only=True):
+    """What became of a message that the far side had taken."""
+
+    message_id: str  # Message.id
+    state: Literal["delivered", "delayed", "failed"]  # failed: it never arrives
+    detail: str = ""  # the far side's words; shown, so no secrets
+    bad_address: bool = False  # nobody is reached there: nothing more is sent to it
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """What the pipeline decided for one rating; committed as a whole or not at all."""
 

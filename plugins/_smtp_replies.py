@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +30,9 @@ _LOGIN_CODES = (530, 534, 535, 538)  # RFC 4954, 6: the account is at fault, wha
 _TEMPORARY = range(400, 500)
 _PERMANENT = range(500, 600)
 
+# Nobody is reached there, whatever is sent (RFC 3463, 3.2 and 3.3): no such mailbox or domain, moved, disabled.
+_NOBODY = re.compile(r"5\.(1\.([0-36]|10)|2\.1)\b")
+
 GREYLIST_WAIT = 300.0  # seconds; greylisting servers refuse again before (RFC 6647, 5)
 
 
@@ -46,9 +50,10 @@ def is_refusal(code: int) -> bool:
 
 
 def refusal(
-    step: Step, code: int, said: str
+    step: Step, reply: SMTPResponse, said: str
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
-    """Return the error that a reply other than the wanted one means at this step."""
+    """Return the error that a reply other than the wanted one means at this step; `said` says so."""
+    code = reply.code
     if step == "MAIL" and code == SHUTTING_DOWN:
         return TurnedAway(said)
     if code in _LOGIN_CODES:
@@ -58,7 +63,9 @@ def refusal(
         return TemporaryFailure(said, retry_after=GREYLIST_WAIT if greylisted else None)
     if code in _PERMANENT:
         our_fault = step == "MAIL" and code != _TOO_LARGE  # the sender is the same in every mail
-        return ChannelDown(said) if our_fault else PermanentFailure(said)
+        if our_fault:
+            return ChannelDown(said)
+        return PermanentFailure(said, bad_address=step == "RCPT" and _NOBODY.match(reply.message) is not None)
     return OutcomeUnknown(said) if step == DOT else TemporaryFailure(said)
 
 

@@ -34,6 +34,10 @@ _COMMANDS = {
     "low-ratings": ("feedback_app.cli.low_ratings:group", "Low ratings: list, show, follow up, export."),
     "messages": ("feedback_app.cli.messages:group", "Messages: list, show, retry, cancel."),
     "report": ("feedback_app.cli.report:report", "The daily report: build, send, list."),
+    "suppressions": (
+        "feedback_app.cli.suppressions:group",
+        "Addresses that nothing is sent to: list, add, remove.",
+    ),
     "sources": ("feedback_app.cli.sources:group", "Sources: list, pause, resume, dead letters."),
     "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list, new, test."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show."),

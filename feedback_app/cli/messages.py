@@ -10,6 +10,7 @@ import click
 
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened
 from feedback_app.cli.paging import PAGE, Form, echo_facts, echo_text, print_rows
+from feedback_app.cli.receipts import bounces, receipts
 from feedback_app.cli.typed import NAME, number_in
 from feedback_app.errors import FeedbackAppError, NotFound, UsageError
 from feedback_app.model import MESSAGE_STATES, Purpose
@@ -93,6 +94,10 @@ def cancel(program: Program, messages: tuple[str, ...]) -> None:
     from feedback_app.store import message_queries
 
     _change_each(program, messages, message_queries.cancel, "cancelled")
+
+
+group.add_command(bounces)
+group.add_command(receipts)
 
 
 class Unit(Protocol):
@@ -215,6 +220,9 @@ def message_data(one: StoredMessage) -> dict[str, Any]:
         "provider": one.provider,
         "provider_id": one.provider_id,
         "error": one.error,
+        "receipt": one.receipt,
+        "receipt_at": iso(one.receipt_at),
+        "receipt_detail": one.receipt_detail,
     }
 
 

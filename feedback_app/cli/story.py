@@ -139,6 +139,8 @@ def _of_message(detail: Detail) -> Iterator[Event]:
     for number, one in enumerate(detail.tries, 1):
         said = one.error or (f"provider's id {one.provider_id}" if one.provider_id else "")
         yield one.ended_at, f"{name}, try {number} by {one.provider}: {one.outcome}{said and f', {said}'}"
+    if message.receipt in ("delivered", "delayed"):
+        yield message.receipt_at, f"{name} {message.receipt}: {message.receipt_detail}".rstrip(": ")
     reason = f": {message.error}" if message.error else ""
     end = _ENDS[message.state]
     if message.state == "sent" and detail.tries:

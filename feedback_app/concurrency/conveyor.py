@@ -110,6 +110,11 @@ class Conveyor(Generic[Job, Done]):
         """Wait until the last claim found nothing and nothing is in flight."""
         await self._idle.wait()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether `idle` would return at once."""
+        return self._idle.is_set()
+
     async def _produce(self) -> None:
         while not self._stopping:
             if self._max_in_flight - self._in_flight < self._claim_size:

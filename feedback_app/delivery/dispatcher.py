@@ -1,4 +1,4 @@
-"""One channel's delivery: claims due messages, sends them by the notifier, records how each try ended.
+"""One channel's delivery: claims due messages, sends them by the channel's providers, records how each try ended.
 
 Each channel has its own, so a slow or broken one never delays another.
 """
@@ -8,19 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
-from feedback_app.concurrency.bounded import Abandoned, bounded
-from feedback_app.delivery.health import ChannelHealth
-from feedback_app.delivery.retry import Backoff, judge
-from feedback_app.errors import Busy, DeliveryError, fault_site, storable
-from feedback_app.model import Receipt
+from feedback_app.delivery.provider import noted
+from feedback_app.errors import Busy, fault_site
 from feedback_app.store import limits, outbox
-from feedback_app.store.outbox import Attempt, ClaimedMessage
+from feedback_app.store.outbox import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +26,11 @@ if TYPE_CHECKING:
 
     from feedback_app.clock import Clock
     from feedback_app.concurrency import JobResult
-    from feedback_app.contracts import Notifier
+    from feedback_app.delivery.fallback import FallBack
+    from feedback_app.delivery.lease import LeaseHolder
+    from feedback_app.delivery.provider import DeliveryPolicy, Provider
     from feedback_app.model import Milliseconds
-    from feedback_app.store.limits import Limit
+    from feedback_app.store.outbox import ClaimedMessage
     from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -39,102 +38,104 @@ log = logging.getLogger(__name__)
 _LEASE = 30_000  # milliseconds
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 _IN_FLIGHT_PER_WORKER = 8
+_SPARE_PAUSE = 30.0  # seconds until a provider is asked again of which is not known when it can
 _LINGER = 0.005  # seconds that results wait for company before they are recorded together
-_LONGEST_PAUSE = 300.0  # seconds between probes of a channel, so that one that works again is soon used
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeliveryPolicy:
-    """How hard to try."""
+class Given(NamedTuple):
+    """A message, and the provider that it was claimed for."""
 
-    workers: int
-    max_attempts: int
-    backoff: Backoff
-
-
-class LeaseHolder(Protocol):
-    """Under whose id messages are claimed, and whether that still counts."""
-
-    owner: str
-
-    def holds(self, owner: str | None = None) -> bool:
-        """Whether what was claimed (under `owner`) is surely still ours."""
-
-
-class Alone:
-    """The one daemon of a ledger: nobody takes anything away from it."""
-
-    def __init__(self, boot_id: str) -> None:
-        self.owner = boot_id
-
-    def holds(self, owner: str | None = None) -> bool:
-        """Return True."""
-        return True
-
-
-class WrongAnswer(TypeError):
-    """`send` returned no Receipt."""
+    claimed: ClaimedMessage
+    provider: Provider
 
 
 class Dispatcher:
-    """Delivers the messages of one notifier's channel until stopped.
+    """Delivers the messages of one channel until stopped.
 
-    `limit` names the plugin and says how many messages it is given at most. `purpose` narrows it to one kind of
-    message. `counts` tells what came of the tries of this run, by the message's state after them.
+    The first of `providers` that is up gets them; one that it refuses for good is given to the next. `purpose` narrows
+    it to one kind of message. What none of them could deliver is left to `fall_back`. `counts` tells what came of the
+    tries of this run, by the message's state after them.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a channel's delivery is made of
         self,
         store: Store,
-        notifier: Notifier,
+        channel: str,
+        providers: Sequence[Provider],
         *,
         policy: DeliveryPolicy,
-        limit: Limit,
         lease: LeaseHolder,
         clock: Clock,
         purpose: str | None = None,
+        fall_back: FallBack | None = None,
     ) -> None:
         self._store = store
-        self._notifier = notifier
-        self._provider = limit.provider
-        self._limit = limit
+        self._fall_back = fall_back
         self._policy = policy
         self._lease = lease
         self._clock = clock
         self._purpose = purpose
-        self.channel = str(notifier.channel)
-        self.health = ChannelHealth(
-            replace(policy.backoff, maximum=min(policy.backoff.maximum, _LONGEST_PAUSE))
-        )
+        self.channel = channel
+        self.providers = tuple(providers)
         self.counts: Counter[str] = Counter()
-        self.limited_until: Milliseconds | None = (
-            None  # nothing may be claimed before, by the provider's limit
-        )
-        self._task_name = f"delivery-{self.channel}-send"
-        self._sending: set[int] = set()  # numbers whose send has begun and not ended
-        in_flight = policy.workers * _IN_FLIGHT_PER_WORKER
-        self.conveyor: Conveyor[ClaimedMessage, Attempt | None] = Conveyor(
-            f"delivery-{self.channel}",
+        self.conveyor: Conveyor[Given, Attempt | None] = Conveyor(
+            f"delivery-{channel}",
             claim=self._claim,
             handle=self._deliver,
             commit=self._settle,
             n_workers=policy.workers,
-            max_in_flight=in_flight,
+            max_in_flight=policy.workers * _IN_FLIGHT_PER_WORKER,
             linger=_LINGER,
         )
 
-    async def _claim(self, room: int) -> Claim[ClaimedMessage]:
+    @property
+    def down(self) -> dict[str, Provider]:
+        """The providers that are down, by the names of their plugins."""
+        return {one.name: one for one in self.providers if one.health.down}
+
+    @property
+    def reason(self) -> str:
+        """Why nobody serves the channel now, "" while somebody does."""
+        down = self.down
+        if len(down) < len(self.providers):
+            return ""
+        if len(down) == 1:
+            return self.providers[0].health.reason
+        return "; ".join(f"{name}: {one.health.reason}" for name, one in down.items())
+
+    @property
+    def down_since(self) -> Milliseconds | None:
+        """Since when nobody serves it."""
+        if not self.reason:
+            return None
+        return max(one.health.down_since or 0 for one in self.providers)
+
+    @property
+    def limited_until(self) -> Milliseconds | None:
+        """Until when nothing may be sent, for its providers have been given all they may be."""
+        return max((one.limited_until for one in self.providers if one.limited_until), default=None)
+
+    async def _claim(self, room: int) -> Claim[Given]:
         now = self._clock()
-        room, wait = self.health.allowance(room, now)
-        if room == 0:
-            return Claim((), wait)
-        probing = self.health.down  # what was claimed before it went down goes back untried
+        waits = []
+        for provider in self.providers:
+            count, wait = provider.health.allowance(room, now)
+            if count:
+                return await self._claim_for(provider, count, now)
+            waits.append(wait)
+        return Claim((), min((one for one in waits if one is not None), default=None))
+
+    async def _claim_for(self, provider: Provider, room: int, now: Milliseconds) -> Claim[Given]:
+        health = provider.health
+        probing = health.down  # what was claimed before it went down goes back untried
         if not self._lease.holds():
             await asyncio.sleep(_STORE_PAUSE)  # thought dead by now, perhaps; the next heartbeat tells
             return Claim((), 0)
         try:
-            claimed, again_at = await self._store.claim(partial(self._claim_allowed, room=room, now=now))
-            self.limited_until = again_at or None
+            claimed, again_at = await self._store.claim(
+                partial(self._claim_allowed, provider=provider, room=room, now=now)
+            )
+            provider.limited_until = again_at or None
         except Busy as error:
             log.warning("waiting for the ledger", extra={"reason": str(error)})
             await asyncio.sleep(_STORE_PAUSE)
@@ -142,24 +143,24 @@ class Dispatcher:
         if claimed:
             failpoints.reached("delivery.claimed")
             if probing:
-                self.health.probes(claimed[0].number)
-            return Claim(claimed)
+                health.probes(claimed[0].number)
+            return Claim([Given(one, provider) for one in claimed])
         if again_at:
             return Claim((), max(0.0, (again_at - now) / 1000))
         due = await self._store.read(partial(outbox.next_due, channel=self.channel, purpose=self._purpose))
         return Claim((), None if due is None else max(0.0, (due - now) / 1000))
 
     def _claim_allowed(
-        self, connection: Connection, room: int, now: Milliseconds
+        self, connection: Connection, provider: Provider, room: int, now: Milliseconds
     ) -> tuple[list[ClaimedMessage], Milliseconds]:
         """Claim as many as the provider may be given now; returns them and, where that is none, when to ask again."""
-        limit = self._limit
+        limit = provider.limit
         if limit.is_set:
             allowed = limits.allowance(connection, limit, room, now)
             if not allowed.count:
                 return [], allowed.again_at
             room = allowed.count
-        lease = outbox.Lease(self._lease.owner, now + _LEASE)
+        lease = outbox.Lease(self._lease.owner, now + _LEASE, provider.name)
         claimed = outbox.claim(
             connection, self.channel, lease=lease, now=now, limit=room, purpose=self._purpose
         )
@@ -167,131 +168,126 @@ class Dispatcher:
             limits.claimed(connection, limit, len(claimed), now)
         return claimed, 0
 
-    def _record(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
-        outbox.settle(connection, attempts)
-        limits.settled(connection, self._limit, attempts)
-
-    async def _deliver(self, claimed: ClaimedMessage) -> Attempt | None:
+    async def _deliver(self, given: Given) -> Attempt | None:
         """Try one message; None gives it back untried."""
-        if self.health.refuses(claimed.number) or not await self._marked(claimed):
+        claimed, provider = given
+        if provider.health.refuses(claimed.number):
+            return None
+        if claimed.refusal:
+            provider.health.unclear(claimed.number, self._clock())
+            return await self._given_up(claimed, self._suppressed(claimed))
+        attempt = await self._try(claimed, provider, ())
+        waits: list[float] = []  # seconds until those can be asked that cannot be asked now
+        for spare in self.providers[self.providers.index(provider) + 1 :]:
+            if attempt is None or attempt.outcome != "permanent":
+                break
+            wait = await self._hand_on(claimed, spare)
+            if wait:
+                waits.append(wait)
+            else:
+                attempt = await self._try(claimed, spare, (*attempt.before, replace(attempt, before=())))
+        if attempt is not None and attempt.outcome == "permanent" and waits:
+            attempt = replace(
+                attempt,
+                state="queued",
+                counted=False,
+                next_attempt_at=attempt.ended_at + int(min(waits) * 1000),
+            )
+        if attempt is None:
+            return None
+        if attempt.state == "dead" and attempt.outcome != "unknown":
+            return await self._given_up(claimed, attempt)
+        return noted(attempt)
+
+    async def _given_up(self, claimed: ClaimedMessage, attempt: Attempt) -> Attempt:
+        """See whether the customer has another channel."""
+        if self._fall_back is not None:
+            attempt = replace(attempt, instead=await self._fall_back.instead_of(claimed.message))
+        return noted(attempt)
+
+    def _suppressed(self, claimed: ClaimedMessage) -> Attempt:
+        now = self._clock()
+        return Attempt(
+            number=claimed.number,
+            outcome="suppressed",
+            state="suppressed",
+            provider="",
+            owner=claimed.owner,
+            started_at=now,
+            ended_at=now,
+            counted=False,
+            error=f"nothing is sent to this address any more: {claimed.refusal}",
+        )
+
+    async def _try(
+        self, claimed: ClaimedMessage, provider: Provider, before: tuple[Attempt, ...]
+    ) -> Attempt | None:
+        if not await provider.mark(self._store, claimed):
             return None
         if not self._lease.holds(claimed.owner):
             return None  # another daemon may be sending it
-        self._sending.add(claimed.number)
-        started = self._clock()
-        try:
-            failpoints.reached("delivery.sending")
-            sending = self._notifier.send(claimed.message)
-            receipt = await bounded(sending, self._notifier.timeout, name=self._task_name)
-            if not isinstance(receipt, Receipt):
-                raise WrongAnswer(f"send returned {type(receipt).__name__}, want a Receipt")  # noqa: TRY301
-        except asyncio.CancelledError:
-            raise  # the daemon ends: the message stays `sending`, the next start decides
-        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
-            attempt = self._failed(claimed, error, started)
-        else:
-            failpoints.reached("delivery.sent")
-            attempt = self._sent(claimed, receipt, started)
-        self._sending.discard(claimed.number)
-        return attempt
+        attempt = await provider.attempt(claimed)
+        if before and attempt.outcome == "channel_down":  # else the first would refuse it again at once
+            pause = provider.health.allowance(1, self._clock())[1] or _SPARE_PAUSE
+            attempt = replace(attempt, next_attempt_at=attempt.ended_at + int(pause * 1000))
+        return replace(attempt, before=before)
 
-    def _sent(self, claimed: ClaimedMessage, receipt: Receipt, started: int) -> Attempt:
-        self.health.works(self.channel)
-        return Attempt(
-            number=claimed.number,
-            outcome="sent",
-            state="sent",
-            provider=self._provider,
-            owner=claimed.owner,
-            started_at=started,
-            ended_at=self._clock(),
-            provider_id=None if receipt.provider_id is None else storable(receipt.provider_id),
-        )
-
-    async def _marked(self, claimed: ClaimedMessage) -> bool:
-        """Where a double must not be, commit that the message may leave before it can."""
-        if self._notifier.on_unknown != "hold":
-            return True
-        return await self._store.write(
-            partial(outbox.mark_may_leave, number=claimed.number, owner=claimed.owner, now=self._clock())
-        )
-
-    def _failed(self, claimed: ClaimedMessage, error: BaseException, started: int) -> Attempt:
-        verdict = judge(
-            error,
-            attempt=claimed.message.attempt,
-            max_attempts=self._policy.max_attempts,
-            backoff=self._policy.backoff,
-            notifier=self._notifier,
-            suspended=self.health.suspended,
-        )
-        fault = _fault(error) if verdict.fault else None
+    async def _hand_on(self, claimed: ClaimedMessage, provider: Provider) -> float:
+        """Let another provider have a refused message; returns the seconds until it can, 0: it has it now."""
         now = self._clock()
-        if verdict.outcome == "channel_down":
-            self.health.failed(self.channel, claimed.number, storable(error), now)
-        elif verdict.outcome == "permanent":
-            self.health.works(self.channel)  # it answered; only this message is refused
-        elif fault is not None:
-            self.health.faulty(self.channel, claimed.number, self._provider, fault, now)
-        else:
-            self.health.unclear(claimed.number, now)
-        if fault is not None or verdict.state != "queued":
-            # Reasons name addresses, so they stay in the ledger: `messages show`.
-            log.warning(
-                "message not sent",
-                extra={
-                    "message_number": claimed.number,
-                    "provider": self._provider,
-                    "outcome": verdict.outcome,
-                    "state": verdict.state,
-                    "fault": fault,
-                },
-            )
-        return Attempt(
-            number=claimed.number,
-            outcome=verdict.outcome,
-            state=verdict.state,
-            provider=self._provider,
-            owner=claimed.owner,
-            started_at=started,
-            ended_at=now,
-            counted=verdict.counted,
-            next_attempt_at=now + int(verdict.delay * 1000),
-            error=storable(error.reason if isinstance(error, DeliveryError) else _said(error)),
-        )
+        count, wait = provider.health.allowance(1, now)
+        if not count:
+            return wait or _SPARE_PAUSE
 
-    async def _settle(self, results: Sequence[JobResult[ClaimedMessage, Attempt | None]]) -> None:
+        def unit(connection: Connection) -> float:
+            allowed = limits.allowance(connection, provider.limit, 1, now)
+            if not allowed.count:
+                return max(1.0, (allowed.again_at - now) / 1000)
+            limits.claimed(connection, provider.limit, 1, now)
+            is_ours = outbox.hand_on(connection, claimed.number, claimed.owner, provider.name)
+            return 0.0 if is_ours else _SPARE_PAUSE
+
+        wait = await self._store.claim(unit)
+        if not wait and provider.health.down:
+            provider.health.probes(claimed.number)
+        return wait
+
+    def _record(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
+        outbox.settle(connection, attempts, self.channel)
+        tries = [attempt for one in attempts for attempt in (*one.before, one)]
+        for provider in self.providers:
+            limits.settled(
+                connection, provider.limit, [one for one in tries if one.provider == provider.name]
+            )
+
+    async def _settle(self, results: Sequence[JobResult[Given, Attempt | None]]) -> None:
         attempts = [one.value for one in results if one.value is not None]
         # Ended in mid-send: it may have left, so it is not given back but decided at the next start.
-        untried = [one.job for one in results if one.value is None and one.job.number not in self._sending]
+        untried = [
+            one.job
+            for one in results
+            if one.value is None and not any(by.is_sending(one.job.claimed.number) for by in self.providers)
+        ]
         for one in untried:
-            self.health.unclear(one.number, self._clock())
+            one.provider.health.unclear(one.claimed.number, self._clock())
         for result in results:
             if result.error is not None and not isinstance(result.error, asyncio.CancelledError):
                 log.error(
                     "delivery broke off",
-                    extra={"message_number": result.job.number, "fault": fault_site(result.error)},
+                    extra={"message_number": result.job.claimed.number, "fault": fault_site(result.error)},
                 )
         while True:
             try:
                 if attempts:
                     await self._store.write(partial(self._record, attempts=attempts))
-                for owner in {one.owner for one in untried}:
-                    numbers = [one.number for one in untried if one.owner == owner]
+                for owner in {one.claimed.owner for one in untried}:
+                    numbers = [one.claimed.number for one in untried if one.claimed.owner == owner]
                     await self._store.write(partial(outbox.release, numbers=numbers, owner=owner))
                 break
             except Busy as error:
                 log.warning("waiting for the ledger", extra={"reason": str(error)})
                 await asyncio.sleep(_STORE_PAUSE)
         failpoints.reached("delivery.settled")
-        self.counts.update(one.state for one in attempts)
-
-
-def _fault(error: BaseException) -> str:
-    """Say for the log what the plugin did wrong and where, without what it says, which may name customers."""
-    ours = isinstance(error, Abandoned | WrongAnswer)
-    return f"{type(error).__name__}: {error}" if ours else fault_site(error)
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {storable(error)}"
+        self.counts.update("queued" if one.instead else one.state for one in attempts)
+        if self._fall_back is not None and any(one.instead for one in attempts):
+            self._fall_back.on_queued()

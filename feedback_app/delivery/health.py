@@ -15,10 +15,14 @@ _FAULTS = 5  # messages in a row that a plugin fails by its own fault before it 
 
 
 class ChannelHealth:
-    """Up until told otherwise. `pauses` says how long to wait before each probe of a channel that stays down."""
+    """Up until told otherwise. `pauses` says how long to wait before each probe of a channel that stays down.
 
-    def __init__(self, pauses: Backoff) -> None:
+    `provider` is the plugin whose part of the channel this is, "" where it serves the channel alone.
+    """
+
+    def __init__(self, pauses: Backoff, provider: str = "") -> None:
         self._pauses = pauses
+        self._provider = {"provider": provider} if provider else {}
         self._failures = 0  # in a row, since the channel went down
         self._probe: int | None = None  # number of the message that is being tried while the channel is down
         self._next_probe: Milliseconds = 0
@@ -57,7 +61,8 @@ class ChannelHealth:
         if not self.down:
             self.down_since = now
             self._pause(now)
-            log.error("channel down", extra={"channel": channel, "reason": reason})
+            what = "provider down" if self._provider else "channel down"
+            log.error(what, extra={"channel": channel, **self._provider, "reason": reason})
         self.reason = reason
         self.suspended = False
         self._faulty.clear()
@@ -92,7 +97,8 @@ class ChannelHealth:
         self._faulty.clear()
         self.suspended = False
         if self.down:
-            log.info("channel up again", extra={"channel": channel})
+            what = "provider up again" if self._provider else "channel up again"
+            log.info(what, extra={"channel": channel, **self._provider})
             self.down_since = None
             self._probe = None
             self._failures = 0

@@ -124,6 +124,11 @@ class Sourcing:
         await self._empty.wait()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether `idle` would return at once."""
+        return self._empty.is_set()
+
+    @property
     def _halted(self) -> bool:
         return self._stopping or self._resting
 

@@ -75,14 +75,31 @@ class Pipeline:
             return "unknown_customer", ()
         if customer.opted_out:
             return "opted_out", ()
-        reached = self._choose_channel(customer)
+        reached = self._choose_channel(customer, self._channels_of(customer))
         if reached is None:
             return "no_channel", ()
         return "thanked", (self._form_message(feedback, customer, *reached, apologise=apologise),)
 
-    def _choose_channel(self, customer: Customer) -> tuple[str, str] | None:
-        """Return (channel, address): the first preferred channel that is installed and reaches the customer."""
-        for channel in customer.preferred_channels or self._policy.default_channels:
+    def by_next_channel(self, feedback: Feedback, customer: Customer, failed: Message) -> Message | None:
+        """Form the same message, under its id, for the channel that the customer prefers next; None: that was the last.
+
+        Raises BadConfig for a template, and whatever a plugin raises.
+        """
+        channels = self._channels_of(customer)
+        if customer.opted_out:
+            return None
+        behind = channels[channels.index(failed.channel) + 1 :] if failed.channel in channels else channels
+        reached = self._choose_channel(customer, behind)
+        if reached is None:
+            return None
+        return self._form_message(feedback, customer, *reached, apologise=failed.purpose == "apology")
+
+    def _channels_of(self, customer: Customer) -> tuple[str, ...]:
+        return customer.preferred_channels or self._policy.default_channels
+
+    def _choose_channel(self, customer: Customer, channels: Sequence[str]) -> tuple[str, str] | None:
+        """Return (channel, address): the first that is installed and reaches the customer."""
+        for channel in channels:
             notifier = self._notifiers.get(channel)
             address = _ask_address(notifier, customer) if notifier is not None else None
             if address:

@@ -35,7 +35,7 @@ _USED = Statement(
 # Repeats the condition of the partial index: SQLite does not conclude it from one state alone.
 _SENDING = Statement(
     "SELECT count(*) FROM message WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending'"
-    " AND channel = ?"
+    " AND channel = ? AND provider = ?"
 )
 _COUNT = Statement(
     "INSERT INTO tries_by_minute (provider, minute, tries) VALUES (?, ?, ?)"
@@ -101,7 +101,7 @@ def _by_day(connection: Connection, limit: Limit, room: int, now: Milliseconds) 
     minutes = [
         (int(minute), int(tries)) for minute, tries in _USED(connection, limit.provider, _expired(now))
     ]
-    sending = int(_SENDING(connection, limit.channel).scalar_one())
+    sending = int(_SENDING(connection, limit.channel, limit.provider).scalar_one())
     left = limit.per_day - sending - sum(tries for _, tries in minutes)
     oldest = minutes[0][0] if minutes else now // _MINUTE
     return Allowance(count=max(0, min(room, left)), again_at=(oldest + 1) * _MINUTE + _DAY)
@@ -122,7 +122,8 @@ def claimed(connection: Connection, limit: Limit, count: int, now: Milliseconds)
 
 def settled(connection: Connection, limit: Limit, attempts: Iterable[Attempt]) -> None:
     """Count tries that ended, in the transaction that records them."""
-    if not limit.per_day:
+    attempts = list(attempts)
+    if not limit.per_day or not attempts:
         return
     by_minute: dict[int, int] = {}
     newest = 0

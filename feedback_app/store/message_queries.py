@@ -45,13 +45,16 @@ class StoredMessage:
     provider: str | None  # the plugin that tried last
     provider_id: str | None
     error: str | None
+    receipt: str | None  # what the far side said later: delivered, delayed, failed
+    receipt_at: Milliseconds | None
+    receipt_detail: str | None
 
 
 _COLUMNS = (
     table.c.id, table.c.message_id, table.c.feedback_id, table.c.purpose, table.c.channel, table.c.recipient,
     table.c.customer_id, table.c.subject, table.c.state, table.c.attempts, table.c.created_at,
     table.c.next_attempt_at, table.c.maybe_sent_at, table.c.settled_at, table.c.provider, table.c.provider_id,
-    table.c.error,
+    table.c.error, table.c.receipt, table.c.receipt_at, table.c.receipt_detail,
 )  # fmt: skip
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from feedback_app.model import Message, Milliseconds
+from feedback_app.store import suppressions
 from feedback_app.store.bulk import insert_rows
 from feedback_app.store.sql import POSTGRESQL, SQLITE, Members, Rows, Statement, walking_indices
+from feedback_app.store.suppressions import Suppressed, normal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sqlalchemy import Connection
 
-AttemptOutcome: TypeAlias = Literal["sent", "temporary", "permanent", "channel_down", "unknown", "bug"]
-NextState: TypeAlias = Literal["sent", "queued", "held", "dead"]
+AttemptOutcome: TypeAlias = Literal[
+    "sent", "temporary", "permanent", "channel_down", "unknown", "bug", "suppressed"
+]
+NextState: TypeAlias = Literal["sent", "queued", "held", "suppressed", "dead"]
 
 _COLUMNS = (
     "message_id", "dedupe_key", "purpose", "feedback_id", "customer_id", "customer_name", "channel", "recipient",
@@ -45,16 +49,18 @@ class ClaimedMessage:
     message: Message
     created_at: Milliseconds
     owner: str  # whose lease it is
+    refusal: str = ""  # why nothing is sent to its address
 
 
 class Lease(NamedTuple):
-    """Whose a claimed message is, and how long it is surely so."""
+    """Whose a claimed message is, how long it is surely so, and who is to take it."""
 
     owner: str  # boot id of the daemon
     until: Milliseconds
+    provider: str | None = None  # the plugin
 
 
-_CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?
+_CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?, provider = ?
  WHERE id {picked} (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
                     %s ORDER BY next_attempt_at LIMIT ? {unlocked}){end}
 RETURNING next_attempt_at, id, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
@@ -76,6 +82,7 @@ _OPTED_OUT = Statement("SELECT id FROM customer WHERE id IN ({texts}) AND opted_
 _MARK = Statement(
     "UPDATE message SET may_leave_at = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?"
 )
+_HAND_ON = Statement("UPDATE message SET provider = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?")
 _RELEASE = Statement(
     "UPDATE message SET state = 'queued', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL"
     " WHERE state = 'sending' AND lease_owner = ? AND id IN ({bigints})"
@@ -94,11 +101,18 @@ def claim(
     limit: int,
     purpose: str | None = None,
 ) -> list[ClaimedMessage]:
-    """Take due messages of a channel into `sending`, oldest first; who has opted out is suppressed instead."""
+    """Take due messages of a channel into `sending`, oldest first; who has opted out is suppressed instead.
+
+    Those whose address nothing is sent to any more have a `refusal`.
+    """
     walking_indices(connection)
     statement, wanted = (_CLAIM_SOME, (purpose,)) if purpose else (_CLAIM_ALL, ())
-    rows = statement(connection, lease.owner, lease.until, channel, now, *wanted, limit).all()
+    rows = statement(connection, lease.owner, lease.until, lease.provider, channel, now, *wanted, limit).all()
     claimed = [_claimed(row) for row in sorted(rows, key=itemgetter(0, 1))]  # RETURNING promises no order
+    if claimed:
+        bad = suppressions.among(connection, channel, {one.message.recipient for one in claimed})
+        if bad:
+            claimed = [replace(one, refusal=bad.get(normal(one.message.recipient), "")) for one in claimed]
     out = _opted_out(connection, {one.message.customer_id for one in claimed})
     if not out:
         return claimed
@@ -137,6 +151,11 @@ def mark_may_leave(connection: Connection, number: int, owner: str, now: Millise
     return _MARK(connection, now, number, owner).rowcount == 1
 
 
+def hand_on(connection: Connection, number: int, owner: str, provider: str) -> bool:
+    """Note that another provider is to take a claimed message; False when the lease is lost."""
+    return _HAND_ON(connection, provider, number, owner).rowcount == 1
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """How one try of one message ended, and what comes next."""
@@ -152,16 +171,23 @@ class Attempt:
     next_attempt_at: Milliseconds | None = None  # for queued
     provider_id: str | None = None
     error: str | None = None
+    fault: str | None = None  # what the plugin itself did wrong, for the log
+    before: tuple[Attempt, ...] = ()  # what other providers said to the message in the same turn
+    bad_address: str = ""  # nothing more is to be sent there
+    instead: Message | None = None  # for dead and suppressed: what the customer is sent by the next channel
 
 
 _SETTLE = Statement(
     """UPDATE message
-   SET state = ended.state, attempts = attempts + ended.counted,
+   SET state = CASE WHEN ended.state = 'sent' AND message.receipt = 'failed' THEN 'dead' ELSE ended.state END,
+       attempts = attempts + ended.counted,
        next_attempt_at = COALESCE(ended.next_attempt_at, message.next_attempt_at),
-       settled_at = CASE WHEN ended.state IN ('sent', 'dead') THEN ended.ended_at END,
+       settled_at = CASE WHEN ended.state IN ('sent', 'suppressed', 'dead') THEN ended.ended_at END,
        maybe_sent_at = COALESCE(maybe_sent_at, CASE ended.outcome WHEN 'unknown' THEN ended.ended_at END),
        lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
-       provider = ended.provider, provider_id = ended.provider_id, error = ended.error
+       provider = NULLIF(ended.provider, ''), provider_id = ended.provider_id,
+       error = CASE WHEN ended.state = 'sent' AND message.receipt = 'failed' THEN message.receipt_detail
+                    ELSE ended.error END
   FROM {rows} AS ended
  WHERE message.id = ended.number AND message.state = 'sending' AND message.lease_owner = ended.owner""",
     columns={
@@ -171,8 +197,8 @@ _SETTLE = Statement(
 )  # fmt: skip
 
 
-def settle(connection: Connection, attempts: Sequence[Attempt]) -> int:
-    """Record how tries ended; one whose lease was lost changes nothing. Returns how many were recorded."""
+def settle(connection: Connection, attempts: Sequence[Attempt], channel: str = "") -> int:
+    """Record how tries of a channel ended; one whose lease was lost changes nothing. Returns how many were recorded."""
     ended = [
         (one.number, one.outcome, one.state, one.provider, one.ended_at, int(one.counted), one.next_attempt_at,
          one.provider_id, one.error, one.owner)
@@ -185,53 +211,54 @@ def settle(connection: Connection, attempts: Sequence[Attempt]) -> int:
         ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error"),
         [
             (one.number, one.started_at, one.ended_at, one.provider, one.outcome, one.provider_id, one.error)
-            for one in attempts
+            for last in attempts
+            for one in (*last.before, last)
+            if one.outcome != "suppressed"
         ],
     )
+    bad = [
+        Suppressed(channel, one.bad_address, one.error or "", one.ended_at)
+        for one in attempts
+        if one.bad_address
+    ]
+    if bad:
+        suppressions.add(connection, bad)
+    given_up = [(one.number, one.ended_at, one.instead) for one in attempts if one.instead is not None]
+    if given_up:
+        fall_back(connection, given_up)
     return recorded
+
+
+_FALL_BACK = Statement(
+    """UPDATE message
+   SET state = 'queued', attempts = 0, next_attempt_at = settled_at, settled_at = NULL, channel = other.channel,
+       recipient = other.recipient, subject = other.subject, text = other.text, html = other.html,
+       receipt = NULL, receipt_at = NULL, receipt_detail = NULL
+  FROM {rows} AS other
+ WHERE message.id = other.number AND message.state IN ('suppressed', 'dead')
+   AND message.settled_at = other.ended_at AND message.maybe_sent_at IS NULL""",
+    columns={
+        "number": "bigint", "ended_at": "bigint", "channel": "text", "recipient": "text", "subject": "text",
+        "text": "text", "html": "text",
+    },
+)  # fmt: skip
+
+
+def fall_back(connection: Connection, given_up: Sequence[tuple[int, Milliseconds, Message]]) -> None:
+    """Let the next channel have what one gave up (number, when, what is sent instead).
+
+    Only where no copy may have left but the one that is known not to arrive.
+    """
+    rows = [
+        (number, ended_at, one.channel, one.recipient, one.subject, one.text, one.html)
+        for number, ended_at, one in given_up
+    ]
+    _FALL_BACK(connection, Rows(rows))
 
 
 def release(connection: Connection, numbers: Collection[int], owner: str) -> None:
     """Give back messages that were claimed and surely not tried."""
     _RELEASE(connection, owner, Members(numbers))
-
-
-# Both repeat the condition of the partial index: SQLite does not conclude it from one state alone.
-# Only where daemons share the ledger, hence PostgreSQL's: what a frozen one has locked is settled at a later look.
-_OF_THE_DEAD = """AND id = ANY (ARRAY (
-  SELECT id FROM message WHERE state = 'sending' AND lease_owner IN ({texts}) FOR UPDATE SKIP LOCKED))"""
-_HOLD = """UPDATE message
-   SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
-       maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),
-       error = 'the program ended while sending: it may have left'
- WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND may_leave_at IS NOT NULL
-   AND channel NOT IN ({texts}) %s"""
-_REQUEUE = """UPDATE message
-   SET state = 'queued', lease_owner = NULL, lease_until = NULL, next_attempt_at = ?,
-       maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN channel IN ({texts}) THEN CAST(? AS BIGINT) END)
- WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' %s"""
-_HOLD_ALL, _HOLD_OF = Statement(_HOLD % ""), Statement(_HOLD % _OF_THE_DEAD)
-_REQUEUE_ALL, _REQUEUE_OF = Statement(_REQUEUE % ""), Statement(_REQUEUE % _OF_THE_DEAD)
-
-
-def recover(
-    connection: Connection,
-    resending: Collection[str],
-    now: Milliseconds,
-    owners: Collection[str] | None = None,
-) -> tuple[int, int]:
-    """Settle what a dead daemon left in `sending`: due at once, or held where it may have left and must not double.
-
-    `resending` names the channels that may send a second copy. No attempt is counted. Returns (queued, held).
-    `owners` are the dead; None: the caller holds the ledger's lock, so whoever was sending is gone.
-    """
-    names = Members(resending)
-    if owners is None:
-        held = _HOLD_ALL(connection, names).rowcount
-        return _REQUEUE_ALL(connection, now, names, now).rowcount, held
-    dead = Members(owners)
-    held = _HOLD_OF(connection, names, dead).rowcount
-    return _REQUEUE_OF(connection, now, names, now, dead).rowcount, held
 
 
 def next_due(connection: Connection, channel: str, purpose: str | None = None) -> Milliseconds | None:

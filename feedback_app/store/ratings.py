@@ -110,12 +110,11 @@ def number_of(connection: Connection, source: str, external_id: str) -> int | No
 COLUMNS = """f.id, f.source, f.external_id, f.customer_id, f.item, f.rating, f.comment, f.given_at,
        f.received_at, f.thank, f.attempts, f.lease_owner, c.id, c.name, c.email, c.phone, c.preferred_channels,
        c.addresses, c.locale, c.timezone, c.opted_out_at"""
-_CLAIM = (
-    f"SELECT {COLUMNS} FROM feedback AS f LEFT JOIN customer AS c ON c.id = f.customer_id"  # noqa: S608 - a constant
-    " WHERE f.state = 'received' AND "
-)
+_SELECT = f"SELECT {COLUMNS} FROM feedback AS f LEFT JOIN customer AS c ON c.id = f.customer_id WHERE "  # noqa: S608 - a constant
+_CLAIM = _SELECT + "f.state = 'received' AND "
 _FRESH = Statement(_CLAIM + "f.retry_at IS NULL AND f.id > ? ORDER BY f.id LIMIT ?")
 _NAMED = Statement(_CLAIM + "f.id IN ({bigints})")
+_ONE = Statement(_SELECT + "f.id = ?")
 _RETRY = Statement(_CLAIM + "f.retry_at <= ? ORDER BY f.retry_at LIMIT ?")
 
 
@@ -172,6 +171,11 @@ def claimed_rows(found: Result) -> list[Claimed]:
 def claim_numbers(connection: Connection, numbers: Sequence[int]) -> list[Claimed]:
     """Return those of the given ratings that still wait."""
     return claimed_rows(_NAMED(connection, Members(numbers)))
+
+
+def with_customer(connection: Connection, number: int) -> Claimed | None:
+    """Return a rating with its customer, in whatever state it is; None when there is none of that number."""
+    return next(iter(claimed_rows(_ONE(connection, number))), None)
 
 
 def next_retry(connection: Connection) -> Milliseconds | None:

@@ -134,6 +134,9 @@ message = Table(
     Column("provider", Text),
     Column("provider_id", Text),
     Column("error", Text),
+    Column("receipt", Text),  # what the far side said later: delivered, delayed, failed
+    Column("receipt_at", Moment),
+    Column("receipt_detail", Text),
     Index("ix_message_due", "channel", "next_attempt_at", **_where("state = 'queued'")),
     Index("ix_message_stuck", "state", **_where("state IN ('sending', 'held', 'suppressed', 'dead')")),
     # What was sent on a day, and how many are dead, without reading the messages; it grows only at its ends.
@@ -150,7 +153,9 @@ delivery_attempt = Table(
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment, nullable=False),
     Column("provider", Text, nullable=False),
-    Column("outcome", Text, nullable=False),  # sent, temporary, permanent, channel_down, unknown, bug
+    Column(
+        "outcome", Text, nullable=False
+    ),  # sent, temporary, permanent, channel_down, unknown, bug, bounced
     Column("provider_id", Text),
     Column("error", Text),
 )
@@ -208,6 +213,15 @@ tries_by_minute = Table(
     Column("provider", Text, primary_key=True),
     Column("minute", BigInteger, primary_key=True, autoincrement=False),  # since 1970, in which they ended
     Column("tries", BigInteger, nullable=False),
+)
+
+suppressed_address = Table(
+    "suppressed_address",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("address", Text, primary_key=True),  # as suppressions.normal writes it
+    Column("reason", Text, nullable=False),
+    Column("since", Moment, nullable=False),
 )
 
 dead_letter = Table(

@@ -37,6 +37,7 @@ class RecordingSmtpServer(FarSide):
 
     `mails` are those it has taken, in order; `conversations` counts the connections. With `starttls` nothing is
     taken before STARTTLS; with `tls` every connection begins with TLS. It runs in a thread of its own.
+    Mailboxes in `unknown` do not exist.
     """
 
     host = LOOPBACK
@@ -44,6 +45,7 @@ class RecordingSmtpServer(FarSide):
     def __init__(self, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.port = free_port()
         self.mails: list[ReceivedMail] = []
+        self.unknown: set[str] = set()
         self.conversations = 0
         self._starttls = starttls
         self._fault: Fault | None = None  # what is wrong at the moment
@@ -73,7 +75,7 @@ class RecordingSmtpServer(FarSide):
         """Take the recipient, unless it is to be refused."""
         if self._fault == "temporary":
             return "451 4.3.0 try again later"
-        if self._fault == "permanent":
+        if self._fault == "permanent" or address in self.unknown:
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)

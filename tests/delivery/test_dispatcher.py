@@ -24,7 +24,9 @@ from feedback_app import (
     Receipt,
     TemporaryFailure,
 )
-from feedback_app.delivery.dispatcher import Alone, DeliveryPolicy, Dispatcher
+from feedback_app.delivery.dispatcher import Dispatcher
+from feedback_app.delivery.lease import Alone
+from feedback_app.delivery.provider import DeliveryPolicy, Provider
 from feedback_app.delivery.retry import Backoff
 from feedback_app.store import customers, outbox, status
 from feedback_app.store.limits import Limit
@@ -76,14 +78,10 @@ def _dispatcher(
     **policy: Any,
 ) -> Dispatcher:
     facts: dict[str, Any] = {"workers": 4, "max_attempts": 3, "backoff": Backoff(30, 3600), **policy}
-    return Dispatcher(
-        store,
-        notifier,
-        policy=DeliveryPolicy(**facts),
-        limit=limit or Limit(provider="scripted", channel="email"),
-        lease=Alone("boot"),
-        clock=clock,
-    )
+    how = DeliveryPolicy(**facts)
+    limit = limit or Limit(provider="scripted", channel="email")
+    provider = Provider(notifier, limit=limit, policy=how, clock=clock)
+    return Dispatcher(store, "email", [provider], policy=how, lease=Alone("boot"), clock=clock)
 
 
 @contextlib.asynccontextmanager
@@ -348,7 +346,9 @@ async def test_a_plugin_that_fails_on_every_message_is_suspended_and_burns_few_a
             clock.now += 301_000
             one.conveyor.wake()
         await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
-        assert one.health.reason.startswith("suspended: 5 failures in a row of plugin scripted: KeyError at ")
+        assert one.providers[0].health.reason.startswith(
+            "suspended: 5 failures in a row of plugin scripted: KeyError at "
+        )
         assert await _states(store) == {"queued": 40}
         assert sum(await _attempts(store)) == 5
         mended = True
@@ -356,7 +356,7 @@ async def test_a_plugin_that_fails_on_every_message_is_suspended_and_burns_few_a
         one.conveyor.wake()
         while (await _states(store)) != {"sent": 40}:  # noqa: ASYNC110 - the ledger has no event to wait for
             await asyncio.sleep(0.01)
-    assert not one.health.down
+    assert not one.providers[0].health.down
 
 
 async def _attempts(store: SqliteStore) -> list[int]:
@@ -378,7 +378,7 @@ async def test_a_poison_message_ends_as_dead_and_suspends_nothing(store: SqliteS
     async with _delivering(one):
         for _ in range(3):
             await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
-            assert not one.health.down
+            assert not one.providers[0].health.down
             clock.now += 3_600_000
             one.conveyor.wake()
         await asyncio.wait_for(one.conveyor.idle(), DEADLINE)

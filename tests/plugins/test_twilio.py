@@ -18,7 +18,8 @@ from feedback_app import (
     TemporaryFailure,
 )
 from feedback_app.plugins import sms_notifier
-from feedback_app.plugins._twilio import Account, Twilio, retry_after
+from feedback_app.plugins._http_gateway import retry_after
+from feedback_app.plugins._twilio import Account, Twilio
 from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from tests.plugins.mail_helpers import opened
 from tests.plugins.sms_helpers import NUMBER, message

@@ -57,7 +57,7 @@ async def test_a_clock_that_was_set_back_waits_for_a_second_at_most(store: Store
 async def test_a_days_worth_counts_what_left_and_what_is_leaving(store: Store) -> None:
     """Five a day: two left, two are being sent, so one more may go; the rest waits until the first is a day old."""
     await store.write(partial(outbox.enqueue, entries=[message(one) for one in range(1, 5)], now=NOW))
-    lease = Lease("b", NOW + 30_000)
+    lease = Lease("b", NOW + 30_000, "p")
     await store.write(partial(outbox.claim, channel="email", lease=lease, now=NOW, limit=2))
     await store.write(partial(limits.settled, limit=FEW, attempts=_sent(2, NOW)))
     assert (await store.write(partial(_take, limit=FEW, room=100, now=NOW))).count == 1

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import customers, outbox, outcomes, ratings, status
+from feedback_app.store import customers, outbox, outcomes, ratings, recovery, status
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
@@ -119,7 +119,7 @@ async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: 
     """No attempt is counted, and the row says that a copy may have left."""
     await _queue(store, 1)
     await _claim(store)
-    assert await store.write(partial(outbox.recover, resending=["email"], now=NOW + 5)) == (1, 0)
+    assert await store.write(partial(recovery.recover, resending=["email"], now=NOW + 5)) == (1, 0)
     row = await store.read(_row)
     assert (row["state"], row["attempts"], row["next_attempt_at"]) == ("queued", 0, NOW + 5)
     assert row["maybe_sent_at"] == NOW + 5
@@ -132,7 +132,7 @@ async def test_a_crash_holds_messages_that_must_not_double(store: Store, *, mark
     await _claim(store, channel="sms")
     if marked:
         assert await store.write(partial(outbox.mark_may_leave, number=1, owner="boot-1", now=NOW))
-    recovered = await store.write(partial(outbox.recover, resending=["email"], now=NOW))
+    recovered = await store.write(partial(recovery.recover, resending=["email"], now=NOW))
     row = await store.read(_row)
     assert recovered == ((0, 1) if marked else (1, 0))
     assert row["state"] == ("held" if marked else "queued")
@@ -173,7 +173,7 @@ async def test_claiming_messages_uses_the_partial_index(sqlite_store: SqliteStor
 
     def plan(connection: Connection) -> str:
         rows = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN " + outbox._CLAIM_ALL.texts["sqlite"], ("b", 1, "email", NOW, 10)
+            "EXPLAIN QUERY PLAN " + outbox._CLAIM_ALL.texts["sqlite"], ("b", 1, "p", "email", NOW, 10)
         )
         return "; ".join(row.detail for row in rows)
 
@@ -187,9 +187,9 @@ async def test_recovering_reads_only_what_is_stuck(sqlite_store: SqliteStore) ->
     """A start does not read the whole history of messages."""
 
     def plans(connection: Connection) -> list[str]:
-        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + outbox._HOLD_ALL.texts["sqlite"], ("[]",))
+        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + recovery._HOLD_ALL.texts["sqlite"])
         queue = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN " + outbox._REQUEUE_ALL.texts["sqlite"], (NOW, "[]", NOW)
+            "EXPLAIN QUERY PLAN " + recovery._REQUEUE_ALL.texts["sqlite"], (NOW, "[]", NOW)
         )
         return ["; ".join(row.detail for row in found) for found in (hold, queue)]
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import daemons, outbox, outcomes, ratings, waits
+from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, waits
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 
@@ -47,7 +47,7 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "mark": partial(outbox.mark_may_leave, number=1, owner="boot-1", now=NOW),
     "settle": partial(outbox.settle, attempts=[ATTEMPT]),
     "release": partial(outbox.release, numbers=[1], owner="boot-1"),
-    "recover": partial(outbox.recover, resending=["email"], now=NOW),
+    "recover": partial(recovery.recover, resending=["email"], now=NOW),
     "pull in": partial(waits.pull_in, channels=["email"], longest=3_600_000, now=NOW),
     "next due": partial(outbox.next_due, channel="email"),
     "heartbeat": partial(daemons.heartbeat, boot_id="boot-1", channels={}, sources={}, now=NOW),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from feedback_app.store import outbox
+from feedback_app.store import recovery
 from feedback_app.store.ratings import COLUMNS, Claimed, claimed_rows
 from feedback_app.store.sql import Members, Statement, walking_indices
 
@@ -112,7 +112,7 @@ def take_over(
     if not lately:
         return Free([], 0, 0, 0)
     ratings = connection.exec_driver_sql(_FREE, (lately,)).rowcount
-    queued, held = outbox.recover(connection, resending=resending, now=now, owners=lately)
+    queued, held = recovery.recover(connection, resending=resending, now=now, owners=lately)
     return Free(fenced, ratings, queued, held)
 
 

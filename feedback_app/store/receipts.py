@@ -1,0 +1,97 @@
+"""What a far side said of a message after it had taken it: arrived, delayed, or not to be delivered."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from feedback_app.model import Message
+from feedback_app.store import suppressions
+from feedback_app.store.bulk import insert_rows
+from feedback_app.store.outbox import fall_back
+from feedback_app.store.sql import Statement
+from feedback_app.store.suppressions import Suppressed
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from feedback_app.model import DeliveryReceipt, Milliseconds
+
+
+class Noted(Enum):
+    """What became of a receipt."""
+
+    NEW = "new"
+    KNOWN = "known"  # it, or a later one, had come before
+    STRANGE = "strange"  # it is of no message, or of one to another address
+
+
+class Addressed(NamedTuple):
+    """Where a message went, as far as it matters to receipts."""
+
+    number: int
+    message: Message
+    state: str
+    receipt: str | None
+    provider: str | None
+    has_bounced: bool  # once; what came of that may be a message by another channel
+
+
+_FIND = Statement(
+    """SELECT id, message_id, purpose, channel, recipient, text, feedback_id, customer_id, state, receipt, provider,
+       EXISTS (SELECT 1 FROM delivery_attempt WHERE message_number = message.id AND outcome = 'bounced')
+  FROM message WHERE id = ?"""
+)
+_NOTE = Statement("UPDATE message SET receipt = ?, receipt_at = ?, receipt_detail = ? WHERE id = ?")
+# What is being sent is settled by whoever sends it, see outbox.settle.
+_FAIL = Statement(
+    "UPDATE message SET state = 'dead', settled_at = ?, error = ?, lease_owner = NULL, lease_until = NULL"
+    " WHERE id = ? AND state IN ('queued', 'sent', 'held')"
+)
+
+
+def addressed(connection: Connection, number: int) -> Addressed | None:
+    """Return where a message went, None when there is none of that number."""
+    row = _FIND(connection, number).one_or_none()
+    if row is None:
+        return None
+    (number, message_id, purpose, channel, recipient, text, feedback_id, customer_id, state, receipt, provider,
+     has_bounced) = row  # fmt: skip
+    message = Message(
+        id=message_id,
+        purpose=purpose,
+        channel=channel,
+        recipient=recipient,
+        text=text,
+        feedback_id=feedback_id,
+        customer_id=customer_id,
+    )
+    return Addressed(number, message, state, receipt, provider, bool(has_bounced))
+
+
+def note(
+    connection: Connection,
+    found: Addressed,
+    receipt: DeliveryReceipt,
+    now: Milliseconds,
+    instead: Message | None,
+) -> Noted:
+    """Note a receipt; a message that failed is given up, or goes out by the next channel as `instead`.
+
+    "delivered" and "failed" are last words: what comes after them changes nothing, so receipts may come twice and out
+    of order.
+    """
+    if found.receipt in ("delivered", "failed") or found.receipt == receipt.state:
+        return Noted.KNOWN
+    _NOTE(connection, receipt.state, now, receipt.detail, found.number)
+    if receipt.bad_address:
+        address = Suppressed(found.message.channel, found.message.recipient, receipt.detail, now)
+        suppressions.add(connection, [address])
+    if receipt.state == "failed":
+        _FAIL(connection, now, receipt.detail, found.number)
+        columns = ("message_number", "started_at", "ended_at", "provider", "outcome", "error")
+        row = (found.number, now, now, found.provider or found.message.channel, "bounced", receipt.detail)
+        insert_rows(connection, "delivery_attempt", columns, [row])
+        if instead is not None:
+            fall_back(connection, [(found.number, now, instead)])
+    return Noted.NEW
