@@ -22,6 +22,7 @@ from feedback_app.intake.taking import Taker
 from feedback_app.pipeline import Composer, Pipeline, Policy
 from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
+from feedback_app.plugin_host.sections import Sections
 from feedback_app.report.render import Renderer
 from feedback_app.settings.schema import LimitSettings, TemplatesSettings
 from feedback_app.store import daemons, recovery
@@ -198,6 +199,11 @@ def limit_of(settings: Settings, channel: str, plugin: str) -> Limit:
     """Return how many messages the plugin is given for a channel, at most."""
     limit = settings.limits.get(plugin, LimitSettings())
     return Limit(provider=plugin, channel=channel, per_second=limit.per_second, per_day=limit.per_day)
+
+
+def sections_of(host: PluginHost) -> Sections:
+    """Return what asks the plugins for their parts of the report."""
+    return Sections(host.later["add_report_section"])
 
 
 def sourcings_of(

@@ -169,16 +169,18 @@ class Daemon:
         )
         await store.write(partial(sources.register, names=[one.name for one in self._sourcings]))
         await rest_as_asked(store, self._sourcings)
-        await self._serve(store, processor, presence, drain=drain)
+        reporter = Reporter(store, settings, clock=self._moment, sections=assembly.sections_of(host))
+        await self._serve(store, processor, presence, reporter, drain=drain)
 
-    async def _serve(self, store: Store, processor: Processor, presence: Presence, *, drain: bool) -> None:
+    async def _serve(
+        self, store: Store, processor: Processor, presence: Presence, reporter: Reporter, *, drain: bool
+    ) -> None:
         parts: list[Part] = [  # each fills the next
             *self._sourcings,
             processor.conveyor,
             *(one.conveyor for one in self._dispatchers),
         ]
         wake = partial(wake_all, parts)
-        reporter = Reporter(store, self._settings, clock=self._moment)
         chores = Chores(
             store,
             self._settings,

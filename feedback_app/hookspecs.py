@@ -1,8 +1,9 @@
-"""Every hook, on one page. Hooks are plain functions, called once at start, one plugin at a time.
+"""Every hook, on one page. Hooks are plain functions, called one plugin at a time: `make_…` once, at start.
 
-A plugin is a Python file with one or more of these functions, each marked `@hookimpl`. `settings` is the plugin's
-own table of the configuration (`[plugins.NAME]`), with attribute access; when the plugin declares a pydantic
-model named `Settings`, it is an instance of that model.
+A plugin is a Python file with one or more of these functions, each marked `@hookimpl`. Arguments may be left out.
+`settings` is the plugin's own table of the configuration (`[plugins.NAME]`), with attribute access; when the plugin
+declares a pydantic model named `Settings`, it is an instance of that model. Without the table that it requires, no
+hook of the plugin is called.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feedback_app.contracts import Analyser, Notifier, Source
+    from feedback_app.model import Section
+    from feedback_app.report.figures import DayFigures
 
 PROJECT = "feedback_app"
 
@@ -45,5 +48,15 @@ def make_analyser(settings: Any) -> Analyser | None:
     """Return an analyser whose facts are stored with every rating, or None when not configured.
 
     Raise ValueError as above.
+    """
+    raise AssertionError("a specification, never called")
+
+
+@hookspec
+def add_report_section(figures: DayFigures, settings: Any) -> Section | None:
+    """Return a part of the daily report about one day, or None when there is nothing to say.
+
+    Called once for each day in a report, in a thread, with 10 seconds. Raising, being late or returning something else
+    is logged with the plugin's name and costs this section only.
     """
     raise AssertionError("a specification, never called")

@@ -86,8 +86,9 @@ async def _import(settings: Settings, folder: Path, clock: Clock) -> tuple[Tally
 
 async def _report(settings: Settings, day: date) -> str:
     async with ledger_of(settings).open() as store:
-        reporter = Reporter(store, settings)
-        text = reporter.text([await reporter.build("daily", day)])
+        host = assembly.load_plugins(settings)
+        reporter = Reporter(store, settings, sections=assembly.sections_of(host))
+        text = await reporter.text([await reporter.build("daily", day)])
         await reporter.make("daily", day, "manual")
         return text
 

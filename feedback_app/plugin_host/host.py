@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from feedback_app.plugin_host.finding import find_plugins
 from feedback_app.plugin_host.patience import naming_when_slow
 from feedback_app.plugin_host.places import table_at
 from feedback_app.plugin_host.registry import Registry
-from feedback_app.plugin_host.started import PluginInfo, Provider, Started, State
+from feedback_app.plugin_host.started import Hooked, PluginInfo, Provider, Started, State
 from feedback_app.plugin_host.tables import read_table
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from feedback_app.settings import Settings
 
 
+_LATER = ("add_report_section",)  # hooks that are not called at start
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginHost:
     """The plugins and what they serve. `load` makes it; what is wrong is said, not raised, until `check`."""
@@ -33,6 +37,7 @@ class PluginHost:
     notifiers: Mapping[str, tuple[Provider, ...]]  # by channel; the first provider is asked first
     analysers: tuple[tuple[str, Analyser], ...]  # with the plugin each comes from
     sources: tuple[tuple[str, Source], ...]  # with the plugin each comes from
+    later: Mapping[str, tuple[Hooked, ...]]  # who implements the hooks that are not called at start
     problems: tuple[str, ...]  # what fails the start
     warnings: tuple[str, ...]
     files: Mapping[str, str]  # the plugins' names by their source files
@@ -50,6 +55,7 @@ class PluginHost:
             notifiers=MappingProxyType(demands.in_order(claims, settings)),
             analysers=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.analysers),
             sources=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.sources),
+            later=MappingProxyType({hook: _hooked(hook, started, registry) for hook in _LATER}),
             problems=(
                 *search.problems,
                 *(problem for plugin in started for problem in plugin.problems),
@@ -86,6 +92,17 @@ class PluginHost:
             raise BadConfig(*said, *unsaid)
 
 
+def _hooked(hook: str, started: Sequence[Started], registry: Registry) -> tuple[Hooked, ...]:
+    return tuple(
+        Hooked(
+            plugin=one.info.name,
+            call=partial(registry.caller(one.info.name, hook), settings=one.settings),
+        )
+        for one in started
+        if hook in one.info.hooks and one.settings is not None
+    )
+
+
 def _start(found: Found, registry: Registry, settings: Settings) -> Started:
     """Return what became of one plugin; nothing of it counts unless all of it is well."""
     if found.name in settings.plugins.disabled:
@@ -106,7 +123,11 @@ def _bring_up(found: Found, registry: Registry, settings: Settings) -> Started:
     hooks = registry.add(found.name, plugin)
     table = read_table(plugin, found.name, settings)
     try:
-        results = {} if table is None else {hook: registry.call(found.name, hook, table) for hook in hooks}
+        results = {
+            hook: registry.call(found.name, hook, table)
+            for hook in hooks
+            if table is not None and hook not in _LATER
+        }
     except ValueError as error:
         # The hook's word for settings that it cannot work with, such as a password's file that is not there. Going
         # on without the channel would end its customers' ratings as not thanked.
@@ -114,6 +135,7 @@ def _bring_up(found: Found, registry: Registry, settings: Settings) -> Started:
     notifiers = notifiers_of(results.get("make_notifier", []))
     analysers = analysers_of(results.get("make_analyser", []))
     sources = sources_of(results.get("make_source", []))
+    is_active = notifiers or analysers or sources or (table is not None and set(hooks) & set(_LATER))
     info = PluginInfo(
         name=found.name,
         version=found.version or _own_version(plugin),
@@ -121,10 +143,10 @@ def _bring_up(found: Found, registry: Registry, settings: Settings) -> Started:
         hooks=hooks,
         channels=tuple(notifier.channel for notifier in notifiers),
         sources=tuple(source.name for source in sources),
-        state="active" if notifiers or analysers or sources else "idle",
+        state="active" if is_active else "idle",
         error=None,
     )
-    return Started(info=info, notifiers=notifiers, analysers=analysers, sources=sources)
+    return Started(info=info, notifiers=notifiers, analysers=analysers, sources=sources, settings=table)
 
 
 def _own_version(plugin: object) -> str | None:
