@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 class Costs:
     """Of one rating with PostgreSQL 18, half of them low and half thanked.
 
-    Medians of `python -m benchmarks shared-deliver shared-intake --rounds 3` (side feedback_app; 50,000 ratings) on 29
-    November 2026, on 2 x86-64 cores that the server and other programs used too. What both measure is added.
+    Medians of `python -m benchmarks shared-deliver shared-intake --rounds 5` (side feedback_app; 50,000 ratings) on 29
+    November 2026, on 2 quiet x86-64 cores that the server used too. What both measure is added.
     """
 
-    daemon_speed: float = 8_667  # ratings/s of one daemon, delivering; beside more load it was 3,955
-    server_cpu: float = 60e-6  # seconds of the server's CPU
-    rows: float = 5.52  # inserted or updated
-    wal: float = 3_200  # bytes of write-ahead log
-    ledger: float = 1_761  # bytes that the database grew by, 702 of them holes
+    daemon_speed: float = (
+        18_471  # ratings/s of one daemon, delivering; on an older, busy machine it was 8,667
+    )
+    server_cpu: float = 48e-6  # seconds of the server's CPU
+    rows: float = 5.53  # inserted or updated
+    wal: float = 3_183  # bytes of write-ahead log
+    ledger: float = 1_749  # bytes that the database grew by, 691 of them holes
     transactions: float = 4  # of a rating that is alone, 5 if thanked and 3 if low
-    commit: float = 8.4e-3  # seconds between two syncs of a daemon that has its hands full
+    commit: float = 2.9e-3  # seconds between two syncs of a daemon that has its hands full
 
 
 MEASURED = Costs()

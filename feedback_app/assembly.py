@@ -287,3 +287,12 @@ async def recover(store: Store, host: PluginHost, settings: Settings, now: Milli
     if last is not None and (behind := (last["heartbeat_at"] - now) / 1000) > JUMP:
         log.warning("the clock was set back while no daemon ran", extra={"seconds": round(behind)})
     await pull_in(store, settings.delivery, host.notifiers, now)
+
+
+async def take_back(store: Store, lease: LeaseHolder, host: PluginHost, now: Milliseconds) -> None:
+    """Free what was cut off in mid-send when the grace for a reload was over: due again, or held."""
+    owners = [lease.owner] if store.shared else None
+    unit = partial(recovery.recover, resending=resending(host), now=now, owners=owners)
+    queued, held = await store.write(unit)
+    if queued or held:
+        log.warning("cut off while being sent", extra={"due_again": queued, "held": held})

@@ -1,4 +1,4 @@
-"""The daemon: opens every part in one exit stack, runs them side by side, ends them in order."""
+"""The daemon: opens the ledger, has one service after the other work on it, and ends in order."""
 
 from __future__ import annotations
 
@@ -10,33 +10,25 @@ import secrets
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from feedback_app import assembly
-from feedback_app.chores import Chores, rest_as_asked
 from feedback_app.clock import Clock, now_ms
 from feedback_app.concurrency import LoopWatch, Stall
-from feedback_app.delivery.fallback import FallBack
-from feedback_app.errors import FeedbackAppError, Unavailable, what_ended
+from feedback_app.errors import BadConfig, FeedbackAppError, Unavailable, what_ended
 from feedback_app.intake.submission import Submissions
-from feedback_app.parts import drained, end, wake_all
+from feedback_app.parts import drained
 from feedback_app.presence import Presence
-from feedback_app.processing import Processor
-from feedback_app.report.reporter import Reporter
-from feedback_app.signals import stop_on_signals
-from feedback_app.store import customers, sources
+from feedback_app.service import Service
+from feedback_app.signals import heeding_signals
 from feedback_app.store.ledger import ledger_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from feedback_app.delivery.dispatcher import Dispatcher
-    from feedback_app.intake.sourcing import Sourcing
     from feedback_app.model import Feedback, Milliseconds
-    from feedback_app.parts import Part
     from feedback_app.plugin_host import PluginHost
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
@@ -60,15 +52,23 @@ class RunFigures:
 class Daemon:
     """Processes ratings until stopped.
 
-    `await daemon.run()` returns after `stop`, which may be called from any thread, any time. On the main thread it
-    answers SIGTERM and SIGINT: the first drains, a second one ends the process at once. `submit` hands over a
-    rating from any thread. `ready` is set while every part stands; `on_ready` is called when that begins.
+    `await daemon.run()` returns after `stop`, which may be called from any thread, any time, and so may `reload`. On
+    the main thread it answers SIGTERM and SIGINT: the first drains, a second one ends the process at once; and SIGHUP,
+    which reloads. `submit` hands over a rating from any thread. `ready` is set while every part stands; `on_ready` is
+    called when that begins. `read_settings` gives the configuration anew at a reload; without it only the plugins and
+    templates are read again.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock = now_ms, on_ready: Callable[[], object] = lambda: None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = now_ms,
+        on_ready: Callable[[], object] = lambda: None,
+        read_settings: Callable[[], Settings] | None = None,
     ) -> None:
         self._settings = settings
+        self._read_settings = read_settings or (lambda: settings)
         self._clock = clock
         self._on_ready = on_ready
         self._boot_id = secrets.token_hex(8)
@@ -76,10 +76,12 @@ class Daemon:
         self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
+        self._to_reload = asyncio.Event()
         self._failure: FeedbackAppError | None = None
+        self._service: Service | None = None
+        self._closing: list[asyncio.Task[None]] = []  # services that others have followed
         self._processed = 0
-        self._dispatchers: list[Dispatcher] = []
-        self._sourcings: list[Sourcing] = []
+        self._tries: Counter[str] = Counter()
         self.ready = threading.Event()
 
     def submit(self, feedback: Feedback) -> Future[int]:
@@ -98,6 +100,14 @@ class Daemon:
         if self._loop is not None:
             self._from_thread(self._stopping.set)
 
+    def reload(self) -> None:
+        """Read the configuration, the plugins and the templates again. Thread-safe.
+
+        What is not fit is refused as a whole with a line in the log, and the old ones stay.
+        """
+        if self._loop is not None:
+            self._from_thread(self._to_reload.set)
+
     async def run(self, *, drain: bool = False) -> RunFigures:
         """Run until `stop`; with `drain`, until nothing is due and nothing is in flight.
 
@@ -105,13 +115,13 @@ class Daemon:
         runs on the ledger, StorageFailed (74) when the ledger cannot be trusted any more.
         """
         self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+        self._stopping, self._to_reload = asyncio.Event(), asyncio.Event()
         if self._stop.is_set():
             self._stopping.set()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                stack.enter_context(stop_on_signals(self.stop))
-                await self._open_and_serve(stack, drain=drain)
+                stack.enter_context(heeding_signals(self.stop, self.reload))
+                last = await self._open_and_serve(stack, drain=drain)
         except BaseExceptionGroup as group:
             raise what_ended(group) from group
         finally:
@@ -121,143 +131,157 @@ class Daemon:
             raise self._failure
         return RunFigures(
             processed=self._processed,
-            tries=sum((one.counts for one in self._dispatchers), Counter()),
-            down={one.channel: one.reason for one in self._dispatchers if one.reason},
-            limited={one.channel: one.limited_until for one in self._dispatchers if one.limited_until},
-            sources_down={one.name: one.condition.reason for one in self._sourcings if one.condition.reason},
+            tries=self._tries,
+            down={one.channel: one.reason for one in last.dispatchers if one.reason},
+            limited={one.channel: one.limited_until for one in last.dispatchers if one.limited_until},
+            sources_down={one.name: one.condition.reason for one in last.sourcings if one.condition.reason},
         )
 
-    async def _open_and_serve(self, stack: contextlib.AsyncExitStack, *, drain: bool) -> None:
+    async def _open_and_serve(self, stack: contextlib.AsyncExitStack, *, drain: bool) -> Service:
+        """Serve under one configuration after the other; returns the last service."""
         settings = self._settings
         host = assembly.load_plugins(settings)
         ledger = ledger_of(settings)
-        for warning in (*settings.warnings, *host.warnings, *ledger.warnings()):
-            log.warning("check the settings", extra={"warning": warning})
-        for plugin in host.broken:
-            log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})
+        _say_warnings(settings, host, ledger.warnings())
         store = await stack.enter_async_context(ledger.open("daemon"))
         # Before the ledger closes, whatever ends the run: a rating handed over later is refused, not lost.
         stack.callback(self._submissions.close, Unavailable("the daemon is stopping"))
         presence = await stack.enter_async_context(Presence(store, boot_id=self._boot_id, clock=self._clock))
         if not drain:
             await presence.wait_out(self._stopping)
-        stack.enter_context(LoopWatch(partial(_log_stall, host)))
-        await assembly.open_notifiers(stack, host)
-        pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
+        stack.enter_context(LoopWatch(self._log_stall))
+        service = self._service = self._service_of(store, presence, settings, host)
+        stack.push_async_callback(self._close_services)
+        await service.open()
         await assembly.recover(store, host, settings, self._clock())
         suspects = await presence.sign_on(assembly.resending(host))
-        await _warn_of_unserved(store, host)
-        self._dispatchers = assembly.dispatchers_of(
-            settings,
-            host,
-            store,
-            lease=presence,
-            clock=self._clock,
-            fall_back=FallBack(store, pipeline, on_queued=self._wake_delivery),
-        )
-        processor = Processor(
-            store,
-            pipeline,
-            workers=settings.pipeline.workers,
-            clock=self._clock,
-            presence=presence,
-            suspects=suspects,
-            on_commit=self._committed,
-        )
-        self._sourcings = assembly.sourcings_of(
-            settings, host, store, clock=self._clock, on_taken=processor.conveyor.wake
-        )
-        await store.write(partial(sources.register, names=[one.name for one in self._sourcings]))
-        await rest_as_asked(store, self._sourcings)
-        reporter = Reporter(store, settings, clock=self._moment, sections=assembly.sections_of(host))
-        await self._serve(store, processor, presence, reporter, drain=drain)
+        store.watch(self._wake)
+        self._submissions.open(store, partial(self._from_thread, self._wake))
+        while True:
+            successor = await self._serve(service, presence, suspects, drain=drain)
+            if successor is None:
+                return service
+            # Not waited for: whoever lets go slowly must not hold the next one up.
+            self._closing.append(asyncio.create_task(service.close(), name="close"))
+            await assembly.take_back(store, presence, service.host, self._clock())
+            service, suspects = successor, []
+            self._service = service
+            presence.resending = assembly.resending(service.host)
+            self._submissions.scale = assembly.scale_of(service.settings)
+
+    def _service_of(self, store: Store, presence: Presence, settings: Settings, host: PluginHost) -> Service:
+        return Service(store, presence, settings, host, clock=self._clock, fail=self._fail)
+
+    async def _close_services(self) -> None:
+        if self._service is not None:
+            await self._service.close()
+        await asyncio.gather(*self._closing)
 
     async def _serve(
-        self, store: Store, processor: Processor, presence: Presence, reporter: Reporter, *, drain: bool
-    ) -> None:
-        parts: list[Part] = [  # each fills the next
-            *self._sourcings,
-            processor.conveyor,
-            *(one.conveyor for one in self._dispatchers),
-        ]
-        wake = partial(wake_all, parts)
-        chores = Chores(
-            store,
-            self._settings,
-            wake=wake,
-            fail=self._fail,
-            stopping=self._stopping,
-            sourcings=self._sourcings,
-        )
-        tickers = [
-            *chores.tickers(reporter, self._dispatchers, clock=self._clock),
-            *chores.source_tickers(presence, self._dispatchers),
-        ]
-        heartbeat = chores.heartbeat(presence, self._dispatchers)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(heartbeat.run(), name="heartbeat")
-            working = [tasks.create_task(one.run(), name=one.name) for one in parts]
-            tasks.create_task(chores.run(tickers), name="chores")
-            self._submissions.open(store, partial(self._from_thread, processor.conveyor.wake))
-            store.watch(wake)
-            for name in self._settings.reports:
-                await reporter.make_due(name)  # what fell due while nobody ran
-            wake()
+        self, service: Service, presence: Presence, suspects: Sequence[Sequence[int]], *, drain: bool
+    ) -> Service | None:
+        """Let a service work until it is time to stop, or until its successor stands ready, which is returned."""
+        successor: Service | None = None
+
+        async def until() -> None:
+            nonlocal successor
+            successor = await self._until_done(service, presence, drain=drain)
+            if successor is None:
+                self._stopping.set()
+                self._submissions.close(Unavailable("the daemon is stopping"))
+
+        async def stands() -> None:
+            if self.ready.is_set():
+                log.info("reloaded")
+                return
             await presence.stands()
             self.ready.set()
             self._on_ready()
-            log.info("ready", extra={"pid": os.getpid(), "ledger": store.name})
-            await self._until_done(parts, drain=drain)
-            log.info("stopping", extra={"in_flight": sum(one.in_flight for one in parts)})
-            self._stopping.set()
-            self._submissions.close(Unavailable("the daemon is stopping"))
-            await end(store, parts, working, self._settings.daemon.grace)
-            heartbeat.stop()
+            log.info("ready", extra={"pid": os.getpid(), "ledger": service.store.name})
 
-    async def _until_done(self, parts: Sequence[Part], *, drain: bool) -> None:
-        waiting: set[asyncio.Task[Any]] = {asyncio.create_task(self._stopping.wait(), name="stop")}
+        try:
+            await service.work(until, stands=stands, suspects=suspects)
+        except BaseException:
+            if successor is not None:
+                await successor.close()
+            raise
+        finally:
+            self._processed += service.processed
+            self._tries += service.tries
+        return successor
+
+    async def _until_done(self, service: Service, presence: Presence, *, drain: bool) -> Service | None:
+        reloading = asyncio.create_task(self._successor(service, presence), name="reload")
+        waiting: set[asyncio.Task[Any]] = {
+            reloading,
+            asyncio.create_task(self._stopping.wait(), name="stop"),
+        }
         if drain:
-            waiting.add(asyncio.create_task(drained(parts), name="drain"))
+            waiting.add(asyncio.create_task(drained(service.parts), name="drain"))
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in waiting:
                 one.cancel()
+            await asyncio.wait(waiting)  # what is half open is closed
+        return None if reloading.cancelled() else reloading.result()
+
+    async def _successor(self, service: Service, presence: Presence) -> Service:
+        """Return a service under the configuration as it is now, once somebody asks for it and it is fit."""
+        while True:
+            await self._to_reload.wait()
+            self._to_reload.clear()
+            log.info("reloading")
+            try:
+                return await self._load_anew(service, presence)
+            except FeedbackAppError as refused:
+                lines = refused.problems if isinstance(refused, BadConfig) else (str(refused),)
+                log.error("reload refused, all stays as it was", extra={"reason": "; ".join(lines)})  # noqa: TRY400
+
+    async def _load_anew(self, service: Service, presence: Presence) -> Service:
+        settings, host = await asyncio.to_thread(self._read_anew)
+        if settings.store != service.settings.store:
+            raise BadConfig("[store] cannot be changed while the daemon runs; restart it")
+        _say_warnings(settings, host)
+        successor = self._service_of(service.store, presence, settings, host)
+        try:
+            await successor.open()
+        except BaseException:
+            await successor.close()
+            raise
+        return successor
+
+    def _read_anew(self) -> tuple[Settings, PluginHost]:
+        settings = self._read_settings()
+        return settings, assembly.load_plugins(settings)
+
+    def _wake(self) -> None:
+        if self._service is not None:
+            self._service.wake()
 
     def _from_thread(self, call: Callable[[], None]) -> None:
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(call)
 
-    def _committed(self, ratings: int) -> None:
-        self._processed += ratings
-        self._wake_delivery()
-
-    def _wake_delivery(self) -> None:
-        for one in self._dispatchers:
-            one.conveyor.wake()
-
     def _fail(self, failure: FeedbackAppError) -> None:
         self._failure = failure
         self._stopping.set()
 
-    def _moment(self) -> datetime:
-        return datetime.fromtimestamp(self._clock() / 1000, UTC)
+    def _log_stall(self, stall: Stall) -> None:
+        log.error(
+            "the event loop is blocked",
+            extra={
+                "seconds": round(stall.seconds, 1),
+                "plugin": self._service.host.culprit(stall.files) if self._service else None,
+                "task": stall.task_name,
+                "at": f"{stall.file}:{stall.line}",
+            },
+        )
 
 
-async def _warn_of_unserved(store: Store, host: PluginHost) -> None:
-    """Say which channels customers prefer though no plugin serves them."""
-    for channel in sorted(await store.read(customers.preferred_channels) - set(host.notifiers)):
-        log.warning("customers prefer a channel that no plugin serves", extra={"channel": channel})
-
-
-def _log_stall(host: PluginHost, stall: Stall) -> None:
-    log.error(
-        "the event loop is blocked",
-        extra={
-            "seconds": round(stall.seconds, 1),
-            "plugin": host.culprit(stall.files),
-            "task": stall.task_name,
-            "at": f"{stall.file}:{stall.line}",
-        },
-    )
+def _say_warnings(settings: Settings, host: PluginHost, more: Iterable[str] = ()) -> None:
+    for warning in (*settings.warnings, *host.warnings, *more):
+        log.warning("check the settings", extra={"warning": warning})
+    for plugin in host.broken:
+        log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from feedback_app.report.figures import DayFigures
 
 PROJECT = "feedback_app"
+API = 1  # the version of this page and of the contracts; a plugin says with `feedback_app_api = 1` which it wants
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -50,7 +50,7 @@ class Presence:
         self._stands = False
         self._epoch = 1
         self._beat_at = 0.0
-        self._resending: Collection[str] = ()
+        self.resending: Collection[str] = ()
         self.owner = boot_id  # under which rows are claimed
         self.suspicious = False  # ratings may wait that a daemon died with
 
@@ -71,7 +71,7 @@ class Presence:
 
         `resending` names the channels that may send a message again that may have left.
         """
-        self._resending = resending
+        self.resending = resending
         if self._store.shared:
             await self._register()
             self._signed_on = True
@@ -163,7 +163,7 @@ class Presence:
             partial(
                 leases.take_over,
                 boot_id=self.owner,
-                resending=self._resending,
+                resending=self.resending,
                 is_gone=kin.is_gone,
                 now=self._clock(),
             )

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first drains, a second one ends the process at once."""
+"""SIGTERM and SIGINT: the first drains, a second one ends the process at once. SIGHUP reloads."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextlib.contextmanager
-def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first signal, in the running event loop's thread; leave signals alone off the main thread.
+def heeding_signals(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first signal, in the running event loop's thread, and `reload` at each SIGHUP.
+
+    Leaves signals alone off the main thread.
 
     The handlers are the interpreter's and not the loop's, so that a second signal ends also a program whose loop is
     held up by a plugin.
@@ -46,6 +48,7 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
         loop.call_soon_threadsafe(on_first, signal.Signals(number))
 
     before = {which: signal.signal(which, on_signal) for which in _SIGNALS}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(reload))
     try:
         yield
     finally:

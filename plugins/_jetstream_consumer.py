@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import nats
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig
@@ -18,7 +18,6 @@ from feedback_app import Batch, Received, Source, SourceDown
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from nats.aio.client import Client
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
@@ -44,19 +43,19 @@ class JetStreamConsumer(Source):
         self._password = password
         self._client: Client | None = None
         self._pulling: JetStreamContext.PullSubscription | None = None
-        self._stream_id = ""  # of this very stream: one of the same name that is made later is another
         self._last_error = "no answer"
 
     async def open(self, position: str | None) -> None:
         """Connect, see that the stream is there, make the consumer where it is not."""
         del position  # the consumer remembers it
+        self._client = Client()
         try:
             async with asyncio.timeout(_CONNECT):
-                self._client = await self._connect()
+                await self._connect(self._client)
         except (NatsError, OSError, TimeoutError) as error:
             raise SourceDown(f"no server can be reached: {self._last_error}") from error
         context = self._client.jetstream()
-        self._stream_id = await self._patiently(lambda: self._find_stream(context))
+        await self._patiently(lambda: self._find_stream(context))
         await self._patiently(lambda: self._find_consumer(context))
         self._pulling = await context.pull_subscribe_bind(
             consumer=self._settings.durable, stream=self._settings.stream
@@ -92,41 +91,40 @@ class JetStreamConsumer(Source):
         if client is not None:
             await client.close()
 
-    async def _connect(self) -> Client:
+    async def _connect(self, client: Client) -> None:
         settings = self._settings
-        login = {
+        login: dict[str, Any] = {
             "user": settings.username,
             "password": self._password,
             "user_credentials": str(settings.credentials_file) if settings.credentials_file else None,
         }
-        client: Client = await nats.connect(
-            servers=list(settings.servers),
+        patience: dict[str, Any] = {
+            "connect_timeout": 3,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": _AGAIN,
+        }
+        await client.connect(
+            list(settings.servers),
             name="feedback_app",
-            connect_timeout=3,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=_AGAIN,
             error_cb=self._note_error,
+            **patience,
             **{key: value for key, value in login.items() if value is not None},
         )
-        return client
 
     async def _note_error(self, error: Exception) -> None:
         self._last_error = str(error) or type(error).__name__
 
-    async def _find_stream(self, context: JetStreamContext) -> str:
-        """Return what tells this stream from another of its name: the moment when it was made."""
+    async def _find_stream(self, context: JetStreamContext) -> None:
         stream = self._settings.stream
         try:
-            facts = await context.stream_info(stream)
+            await context.stream_info(stream)
         except NotFoundError as error:
             raise SourceDown(f"there is no stream {stream}; make it: nats stream add {stream}") from error
-        moment = int(facts.created.timestamp() * 1000) if facts.created else 0
-        return f"{stream}-{moment}"
 
     async def _find_consumer(self, context: JetStreamContext) -> None:
         stream, durable = self._settings.stream, self._settings.durable
         try:
-            await context.consumer_info(stream, durable)
+            config = (await context.consumer_info(stream, durable)).config
         except NotFoundError:
             config = ConsumerConfig(
                 durable_name=durable,
@@ -137,6 +135,12 @@ class JetStreamConsumer(Source):
                 filter_subject=self._settings.subject,
             )
             await context.add_consumer(stream, config)
+        if config.ack_policy != AckPolicy.EXPLICIT or config.deliver_subject:
+            raise SourceDown(f"the consumer {durable} must be one to pull from, with AckPolicy explicit")
+        if self._settings.subject not in (None, config.filter_subject):
+            raise SourceDown(
+                f"the consumer {durable} is not for {self._settings.subject}: name another durable"
+            )
 
     async def _fetch(self, limit: int) -> list[Received]:
         assert self._client is not None
@@ -152,8 +156,11 @@ class JetStreamConsumer(Source):
 
     def _received(self, message: Msg) -> Received:
         own = (message.headers or {}).get(_ID)
-        sequence = message.metadata.sequence.stream
-        return Received(id=own or f"{self._stream_id}-{sequence}", payload=message.data, handle=message)
+        facts = message.metadata
+        # A stream that is made anew counts from 1 again, so the moment when the message was stored belongs to it.
+        moment = int(facts.timestamp.timestamp() * 1000)
+        there = f"{self._settings.stream}-{moment}-{facts.sequence.stream}"
+        return Received(id=own or there, payload=message.data, handle=message)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask again while the cluster elects a leader. Raises SourceDown when it takes too long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import secrets
@@ -26,9 +27,16 @@ _WAIT = 2000  # milliseconds that one read waits
 _SILENCE = 15.0  # seconds without an answer after which the connection is given up
 _OLD = 86_400_000  # milliseconds without a word after which a consumer that has nothing in hand is forgotten
 
-Entry = tuple[
-    bytes, dict[bytes, bytes] | None
-]  # its id and its fields; None: trimmed away while it was pending
+# Its id and its fields; none: trimmed away while it was pending. Redis 6 does not even name one that it hands over.
+Entry = tuple[bytes | None, dict[bytes, bytes] | None]
+
+# Between a look and a deletion by two commands, a read that was broken off could still be served, and what it got be
+# pending nowhere: lost to the group.
+_SIGN_OFF = """
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
+    return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+end
+"""
 
 
 class RedisGroup(Source):
@@ -71,12 +79,12 @@ class RedisGroup(Source):
             await self._make_group()
             await self._see_whether_back()
             return Batch()
-        if gone := [entry_id for entry_id, fields in entries if fields is None]:
-            log.warning(
-                "entries were trimmed before they were taken", extra={"source": self.name, "count": len(gone)}
-            )
-            await self._ack(gone)
-        received = [self._received(entry_id, fields) for entry_id, fields in entries if fields is not None]
+        received = [self._received(entry_id, fields) for entry_id, fields in entries if entry_id and fields]
+        if gone := [entry_id for entry_id, fields in entries if not fields]:
+            self._say_trimmed(len(gone))
+            self._mine = self._mine or None in gone  # they have a name when this consumer's own are read
+            if named := [entry_id for entry_id in gone if entry_id]:
+                await self._ack(named)
         if received:
             self._last = max(self._last, received[-1].id, key=_order)
         return Batch(received=received, position=self._last if received else None)
@@ -99,13 +107,7 @@ class RedisGroup(Source):
         if client is None:
             return
         try:
-            mine = await client.xpending_range(
-                *self._group(), min="-", max="+", count=1, consumername=self._consumer
-            )
-            if not mine:
-                await client.xgroup_delconsumer(*self._group(), self._consumer)
-        except (RedisError, OSError):
-            pass  # it is gone, or was never there
+            await self._sign_off(client, self._consumer)
         finally:
             await client.aclose()
 
@@ -137,10 +139,7 @@ class RedisGroup(Source):
         )
         self._claim_from = answer[0]
         if len(answer) > 2 and answer[2]:  # noqa: PLR2004 - since Redis 7: what was trimmed
-            count = len(answer[2])
-            log.warning(
-                "entries were trimmed before they were taken", extra={"source": self.name, "count": count}
-            )
+            self._say_trimmed(len(answer[2]))
         found: list[Entry] = answer[1]
         return found
 
@@ -178,7 +177,18 @@ class RedisGroup(Source):
         """Delete the consumers of daemons that died long ago and have nothing in hand."""
         for one in await self._do(self._redis.xinfo_consumers(*self._group())):
             if not one["pending"] and one["idle"] > _OLD:
-                await self._do(self._redis.xgroup_delconsumer(*self._group(), one["name"]))
+                await self._sign_off(self._redis, one["name"])
+
+    async def _sign_off(self, client: Redis, consumer: str | bytes) -> None:
+        """Delete a consumer that has nothing in hand."""
+        with contextlib.suppress(
+            RedisError, OSError
+        ):  # it is gone, was never there, or scripts are not allowed
+            await client.eval(_SIGN_OFF, 1, *self._group(), consumer)
+
+    def _say_trimmed(self, count: int) -> None:
+        said = "entries were trimmed before they were taken"
+        log.warning(said, extra={"source": self.name, "count": count})
 
     def _received(self, entry_id: bytes, fields: dict[bytes, bytes]) -> Received:
         wanted = self._settings.payload

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 _LONGEST_SECRET = 4096  # bytes; a longer file is surely not the one that was meant
 
 
@@ -40,6 +43,30 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_web_address(value: str, *, may_have_query: bool = False) -> str:
+    """Return the address of an HTTP service as it is. Raises ValueError for one that is broken or unsafe."""
+    parts = urlsplit(value)  # raises ValueError for a broken one
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not a web address; write https://host/path")
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("not a web address: other letters than ASCII are written as %C3%A4 and the like")
+    if parts.username or parts.password:
+        raise ValueError("no login may stand in it; the login has settings of its own")
+    if parts.fragment or (parts.query and not may_have_query):
+        raise ValueError("only host, port and path may stand in it; the login has settings of its own")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("http would show the messages to everybody on the way; use https")
+    return value
+
+
+def check_header_text(key: str, secret: SecretStr) -> None:
+    """Raise ValueError naming the key when a secret cannot stand in a header."""
+    if not _HEADER_TEXT.fullmatch(secret.get_secret_value()):
+        raise ValueError(
+            f"{key}: only ASCII letters, digits and signs can be sent, without blanks around them"
+        )
+
+
 def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> SecretStr | None:
     """Return the secret of the setting `key`, from its file where one is named; None when neither is given.
 
@@ -63,3 +90,11 @@ def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> Secret
     if not secret.strip():
         raise ValueError(f"{key}_file: {file} is empty; write the {key} into it")
     return SecretStr(secret)
+
+
+def need(module: str, extra: str) -> None:
+    """Raise ValueError with the command that mends it when a package is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(
+            f"needs the package {module}, which is not installed: pip install 'feedback-app[{extra}]'"
+        )

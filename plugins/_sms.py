@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from feedback_app import PermanentFailure
 from feedback_app.plugins._sms_segments import segments
@@ -26,6 +26,7 @@ class Sms:
     sender: str
     recipient: str  # E.164
     text: str
+    encoding: Literal["GSM-7", "UCS-2"]
     segments: int
 
 
@@ -51,6 +52,7 @@ def compose(message: Message, sender: str) -> Sms:
         sender=sender,
         recipient=message.recipient,
         text=text,
+        encoding=size.encoding,
         segments=size.parts,
     )
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import json
-import os
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from feedback_app import ChannelDown
+from feedback_app import Receipt
+from feedback_app.plugins._line_file import LineFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from feedback_app.plugins._sms import Sms
@@ -23,16 +19,16 @@ class SmsFile:
     """A file with one JSON object a line: `time, id, to, from, text, segments`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = LineFile(path)
 
     async def open(self) -> None:
         """Make the file. Raises ChannelDown naming it when that cannot be."""
-        await asyncio.to_thread(self._append, b"")
+        await self._file.append(b"")
 
     async def close(self) -> None:
         """Nothing is held open."""
 
-    async def submit(self, sms: Sms, now: float) -> None:
+    async def submit(self, sms: Sms, now: float) -> Receipt:
         """Append the message; a second line with the same id is the same message again.
 
         Raises ChannelDown naming the file when it cannot be written.
@@ -45,29 +41,5 @@ class SmsFile:
             "text": sms.text,
             "segments": sms.segments,
         }
-        await asyncio.to_thread(self._append, json.dumps(record, ensure_ascii=False).encode() + b"\n")
-
-    def _append(self, line: bytes) -> None:
-        """Add the whole line or nothing, also beside other writers and on a full disk."""
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _opened(self._path) as descriptor:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                size = os.fstat(descriptor).st_size
-                if os.write(descriptor, line) < len(line):
-                    os.ftruncate(descriptor, size)
-                    raise ChannelDown(f"cannot write to {self._path}: the disk is full")
-                os.fsync(descriptor)
-        except OSError as error:
-            raise ChannelDown(f"cannot write to {self._path}: {error.strerror}") from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    # O_NONBLOCK: a named pipe that nobody reads is an error and not a wait without end.
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        await self._file.append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        return Receipt()

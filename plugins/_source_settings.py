@@ -1,8 +1,7 @@
-"""What the settings of all sources share: a name, which key is which field, and packages that must be there."""
+"""What the settings of all sources share: a name, and which key is which field."""
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -22,11 +21,3 @@ class SourceSettings(BaseModel):
 
     map: dict[str, str] = {}  # field → key of the payload
     set: dict[str, Annotated[str, BeforeValidator(_as_text)]] = {}  # field → the value of every rating
-
-
-def need(module: str, extra: str) -> None:
-    """Raise ValueError with the command that mends it when a package is not installed."""
-    if importlib.util.find_spec(module) is None:
-        raise ValueError(
-            f"needs the package {module}, which is not installed: pip install 'feedback-app[{extra}]'"
-        )

@@ -67,8 +67,12 @@ class SqsQueue(Source):
         messages = await self._poll(self._settings.wait)
         more = min(_SIDE_BY_SIDE, limit // _AT_ONCE - 1)
         if len(messages) == _AT_ONCE and more > 0:
-            for found in await asyncio.gather(*(self._poll(0) for _ in range(more))):
-                messages += found
+            polls = (self._poll(0) for _ in range(more))
+            for found in await asyncio.gather(*polls, return_exceptions=True):
+                if isinstance(
+                    found, list
+                ):  # one that failed must not hide what the others got; the next poll tells
+                    messages += found
         if messages:
             handles = [one["ReceiptHandle"] for one in messages]
             self._extending = asyncio.create_task(self._extend(handles), name=f"extend-{self.name}")

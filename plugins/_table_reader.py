@@ -27,6 +27,9 @@ _FIELDS = (
     "name", "email", "phone", "preferred_channel", "locale", "timezone",
 )  # fmt: skip # columns with these names are read without being mapped
 
+_DIGITS = 100  # of a number that is read as one
+_COUNTED = 100_000  # rows that are counted at most when it is asked how many wait
+
 
 def checked_url(url: str, password: str | None = None) -> sa.URL:
     """Return the URL. Raises ValueError for one that is none, or whose driver is not there."""
@@ -50,7 +53,14 @@ def _reading(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() != "sqlite":
         return {}
     place = f"file:{quote(url.database or '')}?mode=ro"
-    return {"creator": lambda: sqlite3.connect(place, uri=True, check_same_thread=False)}
+
+    def connect() -> sqlite3.Connection:
+        made = sqlite3.connect(place, uri=True, check_same_thread=False)
+        # SQLite keeps bytes that are no UTF-8 as text: one such row must not stop all that come after it.
+        made.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        return made
+
+    return {"creator": connect}
 
 
 class TableReader:
@@ -105,8 +115,8 @@ class TableReader:
         return [_received(row, row[self._key]) for row in fresh]
 
     def lag(self) -> int:
-        """Return how many rows wait. Raises SourceDown."""
-        inner = self._select().order_by(None).subquery()
+        """Return how many rows wait, not counting on for ever in a large table. Raises SourceDown."""
+        inner = self._select().order_by(None).limit(_COUNTED + len(self._handed)).subquery()
         (row,) = self._rows(sa.select(sa.func.count().label("waiting")).select_from(inner))
         return max(0, int(row["waiting"]) - len(self._handed))
 
@@ -163,9 +173,14 @@ class TableReader:
 
 
 def _received(row: dict[str, Any], key: object) -> Received:
-    return Received(
-        id=str(key), payload=json.dumps(row, default=_plain, ensure_ascii=False).encode("utf-8", "replace")
-    )
+    text = json.dumps(row, default=_plain, ensure_ascii=False)
+    try:
+        payload = text.encode(
+            "utf-8", "surrogateescape"
+        )  # what did not decode comes out as the bytes that it was
+    except UnicodeEncodeError:  # half a character, of a JSON column
+        payload = text.encode("utf-8", "backslashreplace")
+    return Received(id=str(key), payload=payload)
 
 
 def _plain(value: object) -> object:
@@ -174,11 +189,18 @@ def _plain(value: object) -> object:
         case dt.datetime() | dt.date():
             return value.isoformat()
         case decimal.Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
+            return _number(value)
         case bytes() | memoryview():
-            return bytes(value).decode("utf-8", "replace")
+            return bytes(value).decode("utf-8", "surrogateescape")
         case _:
             return str(value)
+
+
+def _number(value: decimal.Decimal) -> object:
+    """Return a whole number without its zeros; one that no field can be, such as NaN or 1E+9999, as text."""
+    if not value.is_finite() or value.adjusted() >= _DIGITS:
+        return str(value)
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _tagged(value: object) -> list[object]:

@@ -5,33 +5,24 @@ The API takes no idempotency key, so where an answer leaves open whether the mes
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx2
 
-from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
-from feedback_app.concurrency import Once
+from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, Receipt, TemporaryFailure
+from feedback_app.plugins._http_gateway import ANSWER_LIMIT, Answer, HttpGateway, retry_after
 from feedback_app.plugins._redaction import presentable
-from feedback_app.plugins._settings_checks import is_loopback
-from feedback_app.plugins._tls import strict_context
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from feedback_app.plugins._sms import Sms
 
-CONNECT_LIMIT = 10.0  # seconds, each for the connection and its TLS
-ANSWER_LIMIT = 45.0  # seconds for the whole exchange, below the notifier's own limit
-LARGEST_ANSWER = 64 * 1024  # bytes; Twilio's have about one thousand
-
-_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 3600.0  # seconds of a Retry-After that are obeyed
+DEFAULT_URL = "https://api.twilio.com/2010-04-01"  # the API's base
 
 # Codes of https://www.twilio.com/docs/api/errors. 21606 and 21659 (this sender to this number) are in neither
 # set: one such number must not stop the channel for all the others.
@@ -51,6 +42,7 @@ _CHANNEL_DOWN = {  # statuses that every message would get, and what to do about
 }
 
 _SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,54 +57,28 @@ class Account:
         return urlsplit(self.url).netloc
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What came back."""
-
-    status: int
-    body: bytes
-    retry_after: str | None  # the header as it stands
-
-
 class Twilio:
     """Hands text messages to Twilio, or to whatever speaks its API at `Account.url`."""
 
     def __init__(self, account: Account, answer_limit: float = ANSWER_LIMIT) -> None:
         self._account = account
-        self._answer_limit = answer_limit
         self._endpoint = f"{account.url}/Accounts/{account.sid}/Messages.json"
-        self._client = Once(lambda: _make_client(account))
+        login = httpx2.BasicAuth(account.sid, account.token.get_secret_value())
+        self._gateway = HttpGateway(account.url, answer_limit, login)
 
     async def open(self) -> None:
         """Connect only when there is a message: a gateway that is down must not stop the start."""
 
     async def close(self) -> None:
         """Close all connections."""
-        if client := self._client.peek():
-            await client.aclose()
+        await self._gateway.close()
 
-    async def submit(self, sms: Sms, now: float) -> str:
+    async def submit(self, sms: Sms, now: float) -> Receipt:
         """Hand the message in and return its sid; raises what `Notifier.send` may raise."""
         sender = "MessagingServiceSid" if _SERVICE_SID.fullmatch(sms.sender) else "From"
-        form = {"To": sms.recipient, sender: sms.sender, "Body": sms.text}
-        try:
-            async with asyncio.timeout(self._answer_limit):
-                answer = await self._post(form)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
-            reason = presentable(str(error)) or "no connection in time"
-            raise ChannelDown(f"cannot connect to {self._account}: {reason}") from None
-        except (httpx2.RequestError, TimeoutError) as error:
-            raise OutcomeUnknown(f"{self._account} gave no answer: {type(error).__name__}") from None
-        return self._sid(answer, now)
-
-    async def _post(self, form: dict[str, str]) -> Answer:
-        body = b""
-        async with self._client.get().stream("POST", self._endpoint, data=form) as response:
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > LARGEST_ANSWER:
-                    raise OutcomeUnknown(f"{self._account} answered with more than {LARGEST_ANSWER} bytes")
-        return Answer(status=response.status_code, body=body, retry_after=response.headers.get("retry-after"))
+        form = urlencode({"To": sms.recipient, sender: sms.sender, "Body": sms.text}).encode()
+        answer = await self._gateway.ask("POST", self._endpoint, _FORM, form)
+        return Receipt(provider_id=self._sid(answer, now))
 
     def _sid(self, answer: Answer, now: float) -> str:
         content = _json_object(answer.body)
@@ -120,40 +86,6 @@ class Twilio:
         if answer.status in _CREATED and isinstance(sid, str) and sid:
             return presentable(sid)
         raise _refusal(answer, code if isinstance(code, int) else None, str(self._account), now)
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds to wait, within reason, or None when the header says nothing (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
-    return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, seconds))
-
-
-def _make_client(account: Account) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        auth=httpx2.BasicAuth(account.sid, account.token.get_secret_value()),
-        headers={
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # no packed megabytes
-            # One that is used again may be closed just then, and nobody knows what became of the message; or
-            # it holds an answer too many, which would pass for the next message's.
-            "Connection": "close",
-        },
-        follow_redirects=False,  # the customer's number and text go to nobody else
-        timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),  # `submit` limits the rest as a whole
-        trust_env=not is_loopback(
-            urlsplit(account.url).hostname or ""
-        ),  # no proxy on the way to this machine
-        verify=strict_context(),
-    )
 
 
 def _refusal(

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Batch, Source, hookimpl
+from feedback_app.plugins._own_threads import OwnThreads
 from feedback_app.plugins._settings_checks import read_secret
 from feedback_app.plugins._source_settings import SourceName, SourceSettings
 from feedback_app.plugins._table_reader import TableReader, checked_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from feedback_app import Received
 
@@ -54,50 +56,57 @@ class Settings(SourceSettings):
 class DatabaseTable(Source):
     """Looks for rows behind the last ones; where it was stands in the ledger, as the table cannot remember it."""
 
-    def __init__(self, settings: Settings, reader: TableReader) -> None:
+    def __init__(self, settings: Settings, new_reader: Callable[[], TableReader]) -> None:
         self.name = settings.name
         self.map, self.set = settings.map, settings.set
         self._pause = settings.poll_interval
-        self._reader = reader
+        self._threads = OwnThreads(self.name)
+        self._new_reader = new_reader
+        self._reader = new_reader()
+        self._look_at = 0.0  # when to look for new rows again
 
     async def open(self, position: str | None) -> None:
         """Connect and see that table and columns are there."""
-        await asyncio.to_thread(self._reader.open, position)
+        # The old reader may still be in use: by a thread that nobody could stop, and that would move on past its rows.
+        self._reader = self._new_reader()
+        self._look_at = 0.0
+        await self._threads.run(self._reader.open, position)
 
     async def receive(self, limit: int) -> Batch:
         """Return the next rows, and how far they go."""
-        deadline = time.monotonic() + max(_NOTHING, self._pause)
-        while True:
-            rows = await asyncio.to_thread(self._reader.read, limit)
-            if rows:
+        until = time.monotonic() + _NOTHING
+        while (now := time.monotonic()) < until:
+            if now < self._look_at:
+                await asyncio.sleep(min(self._look_at, until) - now)
+                continue
+            if rows := await self._threads.run(self._reader.read, limit):
                 return Batch(received=rows, position=self._reader.position)
-            if time.monotonic() > deadline:
-                return Batch()
-            await asyncio.sleep(min(self._pause, _NOTHING))
+            self._look_at = time.monotonic() + self._pause
+        return Batch()
 
     async def acknowledge(self, received: Sequence[Received]) -> None:
         """Do nothing: the position was committed with the ratings."""
 
     async def lag(self) -> int | None:
         """Count the rows behind the last one."""
-        return await asyncio.to_thread(self._reader.lag)
+        return await self._threads.run(self._reader.lag)
 
     async def close(self) -> None:
         """Disconnect."""
-        await asyncio.to_thread(self._reader.close)
+        await self._threads.run(self._reader.close)
 
 
 @hookimpl
 def make_source(settings: Settings) -> Source:
     """Return the source of the table's rows. Raises ValueError when the password's file cannot be used."""
     password = read_secret("password", settings.password, settings.password_file)
-    wanted = set(settings.map.values())
-    reader = TableReader(
+    new_reader = partial(
+        TableReader,
         checked_url(settings.url, password.get_secret_value() if password else None),
         table=settings.table,
         key=settings.key,
         time=settings.time,
-        mapped=wanted,
+        mapped=set(settings.map.values()),
         revisit=settings.revisit,
     )
-    return DatabaseTable(settings, reader)
+    return DatabaseTable(settings, new_reader)

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from feedback_app import Batch, Source, SourceDown, hookimpl
 from feedback_app.plugins._dropped_file import DroppedFile
+from feedback_app.plugins._own_threads import OwnThreads
 from feedback_app.plugins._source_settings import SourceName, SourceSettings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _IGNORED = (".part", ".tmp", ".crdownload", ".filepart")
 _LOOK = 0.5  # seconds between two looks into the folder
 _NOTHING = 2.0  # seconds without a file after which that is said
+_GROWING = 30.0  # seconds that one call waits for a file to settle: less than the minute that it may take
 
 
 class Settings(SourceSettings):
@@ -46,30 +48,31 @@ class Folder(Source):
         self.name = settings.name
         self.map, self.set = settings.map, settings.set
         self._settings = settings
+        self._threads = OwnThreads(self.name)
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}  # name → (size, time of change), since when
         self._file: DroppedFile | None = None
 
     async def open(self, position: str | None) -> None:
         """See that the folder is there and that finished files can move; a position is not needed."""
         del position
-        await asyncio.to_thread(self._prepare)
+        await self._threads.run(self._prepare)
 
     async def receive(self, limit: int) -> Batch:
         """Return the next rows of the file at hand, or of the next one that has settled."""
-        deadline = time.monotonic() + _NOTHING
+        begun = time.monotonic()
         while True:
-            file, waits = await asyncio.to_thread(self._next_file)
-            if file is not None and (rows := await asyncio.to_thread(file.read, limit)):
+            file, waits = await self._threads.run(self._next_file)
+            if file is not None and (rows := await self._threads.run(file.read, limit)):
                 return Batch(received=rows)
-            if file is None and not waits and time.monotonic() > deadline:
-                return Batch()
             if file is None:
+                if time.monotonic() - begun > (_GROWING if waits else _NOTHING):
+                    return Batch()
                 await asyncio.sleep(min(_LOOK, max(self._settings.settle, 0.01)))
 
     async def acknowledge(self, received: Sequence[Received]) -> None:
         """Note the refused rows; the file moves away when its last row is safe."""
         assert self._file is not None
-        await asyncio.to_thread(self._file.settle, received)
+        await self._threads.run(self._file.settle, received)
 
     async def lag(self) -> int | None:
         """Return None: how many rows wait in files is not known before they are read."""
@@ -77,9 +80,9 @@ class Folder(Source):
 
     async def close(self) -> None:
         """Put the file back that is at hand: it is read again from its top."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            await self._threads.run(file.close)
 
     def _prepare(self) -> None:
         folder = self._settings.path

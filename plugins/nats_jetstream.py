@@ -12,8 +12,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from feedback_app import Source, hookimpl
-from feedback_app.plugins._settings_checks import read_secret
-from feedback_app.plugins._source_settings import SourceName, SourceSettings, need
+from feedback_app.plugins._settings_checks import need, read_secret
+from feedback_app.plugins._source_settings import SourceName, SourceSettings
 
 
 def _is_url(value: str) -> str:

@@ -1,4 +1,4 @@
-"""The channel `sms`: into a file, or through Twilio.
+"""The channel `sms`: into a file, through Twilio, Kannel, or another gateway by HTTP.
 
 Settings, `[plugins.sms_notifier]`: see `Settings`. The default writes messages into the file `sms.jsonl`
 beside the configuration, so that a first run needs no gateway.
@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
-from feedback_app.plugins._settings_checks import is_loopback, read_secret
+from feedback_app.plugins._settings_checks import check_header_text, check_web_address, read_secret
 from feedback_app.plugins._sms import Sms, compose, is_e164
+from feedback_app.plugins._sms_http_settings import HttpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,32 +28,49 @@ _SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
 _ACCOUNT_SID = re.compile(r"[A-Za-z0-9]{1,64}")  # stands in the path of the URL
 
 
+_DLR_URL = re.compile(r"https?://[!-~]+")
+_NEEDED = {
+    "file": (),
+    "twilio": ("account_sid", "auth_token", "sender"),
+    "kannel": ("username", "password", "sender"),
+    "http": (),
+}
+PlainWord = Annotated[str, Field(pattern=r"^[!-~]+$")]  # as it stands in a header
+
+
 class Settings(BaseModel):
     """The table `[plugins.sms_notifier]`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    gateway: Literal["file", "twilio"] = "file"
+    gateway: Literal["file", "twilio", "kannel", "http"] = "file"
     file: Path = Path("sms.jsonl")  # of gateway "file"
-    url: str = "https://api.twilio.com/2010-04-01"  # the API's base
+    url: str | None = None  # None: Twilio's API, or the sendsms of a Kannel on this machine
     sender: str | None = (
         None  # +4915112345678, a name of at most 11 letters, a short code, or a service's MG…
     )
     account_sid: str | None = None
     auth_token: SecretStr | None = Field(default=None, min_length=1)
     auth_token_file: Path | None = None
+    username: PlainWord | None = None  # of gateway "kannel", as the next four
+    password: SecretStr | None = Field(default=None, min_length=1)
+    password_file: Path | None = None
+    dlr_url: str | None = None  # which Kannel shall ask with what became of a message
+    dlr_mask: int = Field(default=31, ge=1, le=63)  # of which events; 31: of all
+
+    http: HttpSettings = HttpSettings()  # of gateway "http"
 
     @field_validator("url")
     @classmethod
-    def _safe_url(cls, value: str) -> str:
-        parts = urlsplit(value)  # raises ValueError for a broken one
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("not a web address; the default is https://api.twilio.com/2010-04-01")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("only host, port and path may stand in it; the login has settings of its own")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("http would show the token to everybody on the way; use https")
-        return value.rstrip("/")
+    def _safe_url(cls, value: str | None) -> str | None:
+        return None if value is None else check_web_address(value).rstrip("/")
+
+    @field_validator("dlr_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        if value is not None and not _DLR_URL.fullmatch(value):
+            raise ValueError("not a web address; write http://host/path?id={id}&status=%d")
+        return value
 
     @field_validator("sender")
     @classmethod
@@ -75,20 +92,31 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = []
-        has_token = self.auth_token is not None or self.auth_token_file is not None
-        if self.auth_token is not None and self.auth_token_file is not None:
-            problems.append("auth_token and auth_token_file are both given; keep one")
-        if self.gateway == "twilio":
-            given = {"account_sid": self.account_sid, "auth_token": has_token, "sender": self.sender}
-            problems += [f"gateway 'twilio' needs {key}" for key, value in given.items() if not value]
+        problems = [
+            f"{key} and {key}_file are both given; keep one"
+            for key in ("auth_token", "password")
+            if self.is_given(key) and self.is_given(f"{key}_file")
+        ]
+        problems += [
+            f"gateway '{self.gateway}' needs {key}"
+            for key in _NEEDED[self.gateway]
+            if not (self.is_given(key) or self.is_given(f"{key}_file"))
+        ]
+        if self.gateway == "http" and self.http.url is None:
+            problems.append("gateway 'http' needs the table [plugins.sms_notifier.http] with a url")
+        if self.gateway != "twilio" and self.sender and _SERVICE_SID.fullmatch(self.sender):
+            problems.append("a messaging service's MG… is for gateway 'twilio'")
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
+    def is_given(self, key: str) -> bool:
+        """Say whether a key has a value."""
+        return getattr(self, key, None) is not None
+
 
 class Gateway(Protocol):
-    """Who takes text messages: `SmsFile` or `Twilio`."""
+    """Who takes text messages: `SmsFile`, `Twilio`, `Kannel` or `HttpSms`."""
 
     async def open(self) -> None:
         """Get ready; raising fails the start."""
@@ -96,8 +124,8 @@ class Gateway(Protocol):
     async def close(self) -> None:
         """Let everything go."""
 
-    async def submit(self, sms: Sms, now: float) -> str | None:
-        """Take responsibility for the message, at `now` (seconds since 1970); return the gateway's id for it.
+    async def submit(self, sms: Sms, now: float) -> Receipt:
+        """Take responsibility for the message, at `now` (seconds since 1970).
 
         Raises what `Notifier.send` may raise.
         """
@@ -133,9 +161,11 @@ class SmsNotifier(Notifier):
     async def send(self, message: Message) -> Receipt:
         """Clean and count the text and hand it to the gateway."""
         sms = compose(message, self._sender)
-        provider_id = await self._gateway.submit(sms, self._clock())
+        taken = await self._gateway.submit(sms, self._clock())
         detail = "1 segment" if sms.segments == 1 else f"{sms.segments} segments"
-        return Receipt(provider_id=provider_id, detail=detail)
+        if taken.detail:
+            detail += f"; {taken.detail}"
+        return Receipt(provider_id=taken.provider_id, detail=detail)
 
     async def close(self) -> None:
         """Close the gateway."""
@@ -144,16 +174,54 @@ class SmsNotifier(Notifier):
 
 @hookimpl
 def make_notifier(settings: Settings) -> Notifier:
-    """Return the notifier for `sms`. Raises ValueError when the token's file cannot be used."""
-    if settings.gateway == "file":
-        from feedback_app.plugins._sms_file import SmsFile
+    """Return the notifier for `sms`. Raises ValueError when a secret's file cannot be used."""
+    sender = settings.sender or _DEFAULT_SENDER
+    match settings.gateway:
+        case "file":
+            from feedback_app.plugins._sms_file import SmsFile
 
-        # A second line with the same id does no harm: whoever reads the file tells it by the id.
-        return SmsNotifier(SmsFile(settings.file), settings.sender or _DEFAULT_SENDER, on_unknown="resend")
-    from feedback_app.plugins._twilio import Account, Twilio
+            # A second line with the same id does no harm: whoever reads the file tells it by the id.
+            return SmsNotifier(SmsFile(settings.file), sender, on_unknown="resend")
+        case "twilio":
+            return SmsNotifier(_twilio(settings), sender, on_unknown="hold")
+        case "kannel":
+            return SmsNotifier(_kannel(settings), sender, on_unknown="hold")
+        case "http":
+            knows_ids = settings.http.idempotency_header is not None
+            return SmsNotifier(_http(settings.http), sender, on_unknown="resend" if knows_ids else "hold")
+
+
+def _twilio(settings: Settings) -> Gateway:
+    from feedback_app.plugins._twilio import DEFAULT_URL, Account, Twilio
 
     token = read_secret("auth_token", settings.auth_token, settings.auth_token_file)
-    if not (token and settings.account_sid and settings.sender):
-        raise ValueError("gateway 'twilio' needs account_sid, auth_token and sender")
-    account = Account(url=settings.url, sid=settings.account_sid, token=token)
-    return SmsNotifier(Twilio(account), settings.sender, on_unknown="hold")
+    assert token
+    assert settings.account_sid
+    return Twilio(Account(url=settings.url or DEFAULT_URL, sid=settings.account_sid, token=token))
+
+
+def _kannel(settings: Settings) -> Gateway:
+    from feedback_app.plugins._kannel import DEFAULT_URL, Kannel, KannelUser
+
+    password = read_secret("password", settings.password, settings.password_file)
+    assert password
+    assert settings.username
+    check_header_text("password", password)
+    user = KannelUser(
+        url=settings.url or DEFAULT_URL,
+        username=settings.username,
+        password=password,
+        dlr_url=settings.dlr_url,
+        dlr_mask=settings.dlr_mask,
+    )
+    return Kannel(user)
+
+
+def _http(settings: HttpSettings) -> Gateway:
+    from feedback_app.plugins._sms_http import HttpSms
+
+    assert settings.url
+    secret = read_secret("secret", settings.secret, settings.secret_file)
+    if secret:
+        check_header_text("secret", secret)
+    return HttpSms(settings.url, settings, secret.get_secret_value() if secret else "")

@@ -8,41 +8,35 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import socket
 import ssl
-import threading
-from dataclasses import dataclass, field
-from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP
+from feedback_app.testing.http_server import HttpAnswer, ReceivedRequest, RecordingHttpServer
+from feedback_app.testing.smtp_server import ReceivedMail, RecordingSmtpServer
+from feedback_app.testing.wire import LOOPBACK, Act, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from aiosmtpd.smtp import Envelope, Session
+__all__ = [
+    "LOOPBACK",
+    "TLS_DATA",
+    "Act",
+    "HttpAnswer",
+    "ReceivedMail",
+    "ReceivedSms",
+    "RecordingHttpGateway",
+    "RecordingHttpServer",
+    "RecordingSmtpServer",
+    "free_port",
+    "server_tls",
+    "twilio_error",
+]
 
-LOOPBACK = "127.0.0.1"
 TLS_DATA = Path(__file__).parent / "data" / "tls"
-
-
-class Act(Enum):
-    """What a misbehaving server does in the place of an answer."""
-
-    DROP = "closes the connection"
-    RESET = "breaks the connection off"
-    HANG = "says nothing until the test is over"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return cast("int", probe.getsockname()[1])
 
 
 def server_tls(certificate: str = "good.pem") -> ssl.SSLContext:
@@ -50,88 +44,6 @@ def server_tls(certificate: str = "good.pem") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS_DATA / certificate, TLS_DATA / "key.pem")
     return context
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReceivedMail:
-    """One mail as it came over the wire."""
-
-    sender: str  # of MAIL FROM
-    recipients: tuple[str, ...]  # of RCPT TO
-    data: bytes  # without the doubled dots
-
-
-class RecordingSmtpServer:
-    """A well-behaved mail server: `with RecordingSmtpServer() as server:` starts and stops it.
-
-    `mails` are those it has taken, in order; `conversations` counts the connections. With `starttls` nothing is
-    taken before STARTTLS; with `tls` every connection begins with TLS.
-    """
-
-    host = LOOPBACK
-
-    def __init__(self, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self.port = free_port()
-        self.mails: list[ReceivedMail] = []
-        self.unknown: set[str] = set()  # addresses that there is no mailbox for
-        self.conversations = 0
-        self._starttls = starttls
-        self._controller = _CountingController(self, tls)
-
-    def __enter__(self) -> Self:
-        self._controller.start()
-        self.conversations = 0  # the controller has tried one to see whether the server is up
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._controller.stop()
-
-    async def handle_RCPT(  # noqa: N802
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        """Refuse unknown mailboxes (aiosmtpd's name for this hook)."""
-        if address in self.unknown:
-            return f"550 5.1.1 <{address}>: no such user"
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 fine"
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Record the mail (aiosmtpd's name for this hook)."""
-        mail = ReceivedMail(
-            sender=str(envelope.mail_from),
-            recipients=tuple(envelope.rcpt_tos),
-            data=bytes(cast("bytes", envelope.content)),
-        )
-        self.mails.append(mail)
-        return f"250 2.0.0 queued as {len(self.mails)}"
-
-    def smtp(self) -> SMTP:
-        """Return the protocol for one more connection."""
-        self.conversations += 1
-        return SMTP(
-            self,
-            hostname="localhost",
-            tls_context=self._starttls,
-            require_starttls=self._starttls is not None,
-        )
-
-
-class _CountingController(Controller):
-    def __init__(self, owner: RecordingSmtpServer, tls: ssl.SSLContext | None) -> None:
-        super().__init__(owner, hostname=owner.host, port=owner.port, ssl_context=tls)
-        self._owner = owner
-
-    def factory(self) -> SMTP:
-        return self._owner.smtp()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HttpAnswer:
-    """What the gateway answers instead of doing its work."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,15 +56,10 @@ class ReceivedSms:
     sid: str
 
 
-class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128  # many connect at once
-
-
-class RecordingHttpGateway:
+class RecordingHttpGateway(RecordingHttpServer):
     """An SMS gateway that checks requests as Twilio does: `with RecordingHttpGateway() as gateway:`.
 
-    `answers` are given to the first requests, one each, instead of the work; `requests` counts all of them.
+    `answers` are given to the first requests, one each, instead of the work; `messages` are those it has taken.
     """
 
     account_sid = "AC" + "0" * 32
@@ -161,39 +68,18 @@ class RecordingHttpGateway:
     def __init__(
         self, answers: Sequence[HttpAnswer | Act] = (), *, tls: ssl.SSLContext | None = None
     ) -> None:
+        super().__init__(answers, tls=tls)
         self.messages: list[ReceivedSms] = []
-        self.requests = 0
-        self.over = threading.Event()  # set at the end; who hangs waits for it
-        self._answers = list(answers)
-        self._lock = threading.Lock()
-        self._server = _HttpServer((LOOPBACK, 0), self._handler())
-        if tls:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        scheme = "https" if tls else "http"
-        self.url = f"{scheme}://{LOOPBACK}:{self._server.server_port}/2010-04-01"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="gateway")
+        self.url += "/2010-04-01"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def answer(self, path: str, authorization: str, form: Mapping[str, str]) -> HttpAnswer | Act:
-        """Return what a request gets: the next of `answers`, or what Twilio would say."""
-        with self._lock:
-            self.requests += 1
-            return self._answers.pop(0) if self._answers else self._work(path, authorization, form)
-
-    def _work(self, path: str, authorization: str, form: Mapping[str, str]) -> HttpAnswer:
+    def work(self, request: ReceivedRequest) -> HttpAnswer:
+        """Return what Twilio would say."""
+        content = parse_qs(request.body.decode("ascii"), keep_blank_values=True)
+        form = {name: values[0] for name, values in content.items() if len(values) == 1}
         credentials = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
-        if not hmac.compare_digest(authorization, f"Basic {credentials}"):
+        if not hmac.compare_digest(request.headers.get("authorization", ""), f"Basic {credentials}"):
             return twilio_error(401, 20003)
-        if path != f"/2010-04-01/Accounts/{self.account_sid}/Messages.json":
+        if request.path != f"/2010-04-01/Accounts/{self.account_sid}/Messages.json":
             return twilio_error(404, 20404)
         senders = form.keys() & {"From", "MessagingServiceSid"}
         if len(senders) != 1:
@@ -206,42 +92,6 @@ class RecordingHttpGateway:
         sms = ReceivedSms(recipient=form["To"], sender=form[senders.pop()], body=form["Body"], sid=sid)
         self.messages.append(sms)
         return HttpAnswer(status=201, body=json.dumps({"sid": sid, "status": "queued"}).encode())
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        gateway = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length", 0))
-                content = parse_qs(self.rfile.read(length).decode("ascii"), keep_blank_values=True)
-                form = {name: values[0] for name, values in content.items() if len(values) == 1}
-                answer = gateway.answer(self.path, self.headers.get("Authorization", ""), form)
-                if isinstance(answer, Act):
-                    self._misbehave(answer)
-                else:
-                    self._reply(answer)
-
-            def _reply(self, answer: HttpAnswer) -> None:
-                self.send_response(answer.status)
-                for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-            def _misbehave(self, act: Act) -> None:
-                if act is Act.HANG:
-                    gateway.over.wait()
-                if act is Act.RESET:
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                self.close_connection = True
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing on stderr."""
-
-        return Handler
 
 
 def twilio_error(status: int, code: int, **headers: str) -> HttpAnswer:

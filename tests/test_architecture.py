@@ -23,7 +23,9 @@ LAYERS = (
     {"plugin_host", "inbox", "kin", "parts", "signals"},
     {"presence", "processing", "replaying"},
     {"assembly", "chores"},
+    {"service"},
     {"delivering", "daemon"},
+    {"testing"},
     {"cli"},
     {"__main__"},
 )
@@ -102,6 +104,14 @@ def test_shipped_plugins_import_only_what_every_plugin_may(file: Path) -> None:
             import feedback_app
 
             assert name in {"concurrency", "plugins"} or name in feedback_app.__all__, module
+
+
+def test_only_the_fixtures_need_pytest() -> None:
+    """`plugins test` works where it is not installed."""
+    importers = {
+        file.name for file in FILES if "pytest" in {name.split(".")[0] for _, name in _imports(file)}
+    }
+    assert importers == {"fixtures.py"}
 
 
 def test_the_two_folders_at_the_top_have_no_copy_inside() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,13 @@ from feedback_app import Customer, Feedback, Message, Receipt, Section
 from feedback_app.plugin_host import PluginHost
 from feedback_app.report.sample import sample_day
 from feedback_app.settings import load_settings
+from feedback_app.testing import HttpAnswer, ReceivedRequest, RecordingHttpServer
+from tests.cli.conftest import Cli, cli, folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["cli", "folder"]  # fixtures
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -46,7 +52,7 @@ def load(files: dict[str, str], directory: Path) -> PluginHost:
 
 def test_each_python_block_is_a_plugin_file() -> None:
     """So that none is left out of these tests."""
-    blocks = DOCUMENT.count("\n```python\n")
+    blocks = DOCUMENT.count("\n```python\n") - DOCUMENT.count("\n```python\n# tests/")
 
     assert blocks == DOCUMENT.count("\n```python\n# plugins/")
     assert blocks == sum(name.startswith("plugins/") for _, files in sections() for name in files)
@@ -109,3 +115,69 @@ async def test_the_spool_goes_on_where_it_was(tmp_path: Path) -> None:
         ("13", b'{"stars": 1}\n'),
     ]
     assert dict(source.map) == {"rating": "stars"}
+
+
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DIFF = re.compile(r"^-(.*)\n\+(.*)$", re.MULTILINE)
+TUTORIAL = DOCUMENT.split("\n## ")[1]
+
+
+class Rooms(RecordingHttpServer):
+    """The service of the tutorial."""
+
+    def work(self, request: ReceivedRequest) -> HttpAnswer:
+        """Take what has a room and a text."""
+        told = json.loads(request.body)
+        fits = request.path == "/rooms" and told.keys() == {"room", "markdown"}
+        return HttpAnswer(status=201, body=b'{"number": 7}') if fits else HttpAnswer(status=400)
+
+
+def test_the_tutorial_runs_as_it_stands_there(cli: Cli, folder: Path) -> None:
+    """Each command prints what is shown, after the three lines were edited as shown."""
+    assert TUTORIAL.startswith("From nothing to a thank-you\n")
+    with Rooms() as service:
+        here = TUTORIAL.replace("http://127.0.0.1:8025", service.url).replace("/srv/shop", str(folder))
+        made, tested, thanked = CONSOLE.findall(here)
+        play(cli, made)
+        edit(folder / "plugins" / "chat.py", DIFF.findall(here))
+        play(cli, tested)
+        play(cli, thanked)
+        assert json.loads(service.requests[-1].body)["room"] == "ada"
+
+
+def edit(file: Path, lines: list[tuple[str, str]]) -> None:
+    """Change lines of a file as the diff says."""
+    assert len(lines) == 3
+    text = file.read_text("utf-8")
+    for before, after in lines:
+        assert text.count(f"{before}\n") == 1, before
+        text = text.replace(before, after)
+    file.write_text(text, "utf-8")
+
+
+def play(cli: Cli, block: str) -> None:
+    """Run the commands of a block and compare all that they print."""
+    for command, *shown in (part.splitlines() for part in block.split("$ feedback-app ")[1:]):
+        ran = cli.ok(*command.split())
+        talk = [line for line in ran.said if not line.startswith('{"event": ')]  # the daemon's log
+        assert [*ran.out.splitlines(), *talk] == shown
+
+
+def test_the_test_of_the_first_plugin_passes(cli: Cli, folder: Path) -> None:
+    """With the conftest.py that `--with-test` writes."""
+    cli.ok("plugins", "new", "other", "--with-test")
+    (folder / "tests" / "test_other.py").unlink()
+    ((name, text),) = re.findall(r"^```python\n# (tests/\S+)\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    (folder / name).write_text(text, "utf-8")
+    first = dict(sections())["A channel in 20 lines"]["plugins/console.py"]
+    (folder / "plugins" / "console.py").write_text(first, "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "tests"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert " passed" in ran.stdout

@@ -39,7 +39,7 @@ _COMMANDS = {
         "Addresses that nothing is sent to: list, add, remove.",
     ),
     "sources": ("feedback_app.cli.sources:group", "Sources: list, pause, resume, dead letters."),
-    "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list."),
+    "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list, new, test."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show."),
     "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current, copy."),
 }

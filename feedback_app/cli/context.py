@@ -34,10 +34,14 @@ class Program:
     def settings(self) -> Settings:
         """Load the settings once; `run` and `config check` say their warnings. Raises BadConfig."""
         if self._settings is None:
-            from feedback_app.settings import load_settings
-
-            self._settings = load_settings(*self.files)
+            self._settings = self.read_settings()
         return self._settings
+
+    def read_settings(self) -> Settings:
+        """Load the settings as they are now. Raises BadConfig."""
+        from feedback_app.settings import load_settings
+
+        return load_settings(*self.files)
 
     def store(self) -> Store:
         """Return the ledger, to be entered; it is created when it does not exist."""

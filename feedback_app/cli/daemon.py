@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 def run(program: Program, *, drain: bool) -> None:
     """Run the daemon: process ratings as they come, deliver messages, make the reports.
 
-    SIGTERM or Ctrl-C finishes what is in flight and exits with 0; a second one ends at once.
+    SIGTERM or Ctrl-C finishes what is in flight and exits with 0; a second one ends at once. SIGHUP reads the settings,
+    plugins and templates again; what is not fit is refused, and the old ones stay.
     """
     from feedback_app.cli.logs import set_up_logging
 
@@ -43,7 +44,8 @@ def run(program: Program, *, drain: bool) -> None:
         log.warning("running as root; a user of its own is safer")
     from feedback_app.daemon import Daemon
 
-    figures = _run_loop(lambda: Daemon(settings, on_ready=keep_what_stands).run(drain=drain))
+    daemon = Daemon(settings, on_ready=keep_what_stands, read_settings=program.read_settings)
+    figures = _run_loop(lambda: daemon.run(drain=drain))
     if drain:
         _say_drained(figures, program.with_store(lambda store: store.read(_left)))
 

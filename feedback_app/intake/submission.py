@@ -62,7 +62,7 @@ class Submissions:
     """Takes ratings from any thread; those that come before `open` wait for it, those after `close` are refused."""
 
     def __init__(self, scale: Scale, clock: Clock) -> None:
-        self._scale = scale
+        self.scale = scale
         self._clock = clock
         self._lock = threading.RLock()  # what waits for an answer may submit the next rating
         self._early: list[tuple[Incoming, Future[int]]] = []
@@ -71,7 +71,7 @@ class Submissions:
 
     def submit(self, feedback: Feedback) -> Future[int]:
         """Check now, store soon; the future holds the rating's number after the commit. Raises BadData."""
-        incoming = checked(feedback, scale=self._scale, now=self._clock())
+        incoming = checked(feedback, scale=self.scale, now=self._clock())
         answer: Future[int] = Future()
         answer.set_running_or_notify_cancel()  # who gives up waiting does not take the rating back
         with self._lock:

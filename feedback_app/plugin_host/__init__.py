@@ -2,10 +2,12 @@
 
 `finding` says which plugins there are, `permissions` who may write them, `registry` talks to pluggy, `tables`
 reads a plugin's settings, `checking` judges what its hooks hand back, `demands` compares all that with the
-configuration, `blame` words what is wrong, `patience` names who takes long, and `host` brings it together.
+configuration, `api` knows which version a plugin wants, `bringing_up` takes one through all that, `blame` words what
+is wrong, `patience` names who takes long, `host` brings it together, and `alone` gives one plugin to who tests it.
 """
 
+from feedback_app.plugin_host.alone import OnePlugin
 from feedback_app.plugin_host.host import PluginHost
 from feedback_app.plugin_host.started import PluginInfo, Provider
 
-__all__ = ["PluginHost", "PluginInfo", "Provider"]
+__all__ = ["OnePlugin", "PluginHost", "PluginInfo", "Provider"]

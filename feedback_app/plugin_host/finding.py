@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedback_app.hookspecs import PROJECT
+from feedback_app.plugin_host.api import check_source
 from feedback_app.plugin_host.blame import MisfitError
 from feedback_app.plugin_host.permissions import judge
 from feedback_app.plugin_host.places import written_at
@@ -140,6 +141,7 @@ def _refuse(reason: str) -> object:
 
 def _run(file: Path) -> ModuleType:
     """Load exactly this file; it stands in sys.modules while it runs, as dataclasses and pydantic need."""
+    check_source(file)
     name = f"{DROPINS}.{file.stem}"
     if name in sys.modules:  # another plugin has imported it
         return sys.modules[name]
@@ -174,8 +176,14 @@ def _entry_point(points: list[EntryPoint]) -> Found:
         version=point.dist.version if point.dist else None,
         file=file,
         shown=str(file or point.value),
-        load=partial(_refuse, clash) if clash else point.load,
+        load=partial(_refuse, clash) if clash else partial(_import, point, file),
     )
+
+
+def _import(point: EntryPoint, file: Path | None) -> object:
+    if file is not None:
+        check_source(file)
+    return point.load()
 
 
 def _origin(point: EntryPoint) -> str:

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from feedback_app.errors import BadConfig
 from feedback_app.plugin_host import demands
 from feedback_app.plugin_host.blame import BrokenPluginError, RefusedSettings, blaming
-from feedback_app.plugin_host.checking import analysers_of, notifiers_of, sources_of
+from feedback_app.plugin_host.bringing_up import LATER, ask, load
 from feedback_app.plugin_host.finding import find_plugins
 from feedback_app.plugin_host.patience import naming_when_slow
-from feedback_app.plugin_host.places import table_at
 from feedback_app.plugin_host.registry import Registry
 from feedback_app.plugin_host.started import Hooked, PluginInfo, Provider, Started, State
-from feedback_app.plugin_host.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from feedback_app.contracts import Analyser, Source
     from feedback_app.plugin_host.finding import Found
     from feedback_app.settings import Settings
-
-
-_LATER = ("add_report_section",)  # hooks that are not called at start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +50,7 @@ class PluginHost:
             notifiers=MappingProxyType(demands.in_order(claims, settings)),
             analysers=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.analysers),
             sources=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.sources),
-            later=MappingProxyType({hook: _hooked(hook, started, registry) for hook in _LATER}),
+            later=MappingProxyType({hook: _hooked(hook, started, registry) for hook in LATER}),
             problems=(
                 *search.problems,
                 *(problem for plugin in started for problem in plugin.problems),
@@ -94,12 +89,10 @@ class PluginHost:
 
 def _hooked(hook: str, started: Sequence[Started], registry: Registry) -> tuple[Hooked, ...]:
     return tuple(
-        Hooked(
-            plugin=one.info.name,
-            call=partial(registry.caller(one.info.name, hook), settings=one.settings),
-        )
+        Hooked(plugin=name, call=partial(registry.caller(name, hook), settings=one.settings))
         for one in started
         if hook in one.info.hooks and one.settings is not None
+        for name in (one.info.name,)
     )
 
 
@@ -109,49 +102,13 @@ def _start(found: Found, registry: Registry, settings: Settings) -> Started:
         return Started(info=_info(found, "disabled"))
     try:
         with naming_when_slow(found.name, found.shown), blaming(found.shown, found.file):
-            return _bring_up(found, registry, settings)
+            return ask(load(found, registry, settings), registry, settings)
     except RefusedSettings as refused:
         return Started(
             info=_info(found, "idle", error="; ".join(refused.problems)), problems=refused.problems
         )
     except BrokenPluginError as broken:
         return Started(info=_info(found, "broken", error=str(broken)))
-
-
-def _bring_up(found: Found, registry: Registry, settings: Settings) -> Started:
-    plugin = found.load()
-    hooks = registry.add(found.name, plugin)
-    table = read_table(plugin, found.name, settings)
-    try:
-        results = {
-            hook: registry.call(found.name, hook, table)
-            for hook in hooks
-            if table is not None and hook not in _LATER
-        }
-    except ValueError as error:
-        # The hook's word for settings that it cannot work with, such as a password's file that is not there. Going
-        # on without the channel would end its customers' ratings as not thanked.
-        raise RefusedSettings(f"{table_at(settings, 'plugins', found.name)}: {error}") from error
-    notifiers = notifiers_of(results.get("make_notifier", []))
-    analysers = analysers_of(results.get("make_analyser", []))
-    sources = sources_of(results.get("make_source", []))
-    is_active = notifiers or analysers or sources or (table is not None and set(hooks) & set(_LATER))
-    info = PluginInfo(
-        name=found.name,
-        version=found.version or _own_version(plugin),
-        origin=found.origin,
-        hooks=hooks,
-        channels=tuple(notifier.channel for notifier in notifiers),
-        sources=tuple(source.name for source in sources),
-        state="active" if is_active else "idle",
-        error=None,
-    )
-    return Started(info=info, notifiers=notifiers, analysers=analysers, sources=sources, settings=table)
-
-
-def _own_version(plugin: object) -> str | None:
-    version = getattr(plugin, "__version__", None)
-    return version if isinstance(version, str) else None
 
 
 def _info(found: Found, state: State, error: str | None = None) -> PluginInfo:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from feedback_app.contracts import Analyser, Notifier, Source
 
-State: TypeAlias = Literal["active", "idle", "disabled", "broken"]
+State: TypeAlias = Literal["active", "suspended", "idle", "disabled", "broken"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +23,8 @@ class PluginInfo:
     hooks: tuple[str, ...]  # what it implements, in the order of the hook page
     channels: tuple[str, ...]  # what its notifiers serve
     sources: tuple[str, ...]  # the names of its sources
-    state: State  # idle: not configured, it serves nothing
-    error: str | None  # why it is broken, or why its settings were refused
+    state: State  # idle: not configured, it serves nothing; suspended: only a running daemon can tell
+    error: str | None  # why it is broken or suspended, or why its settings were refused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

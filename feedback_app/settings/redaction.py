@@ -9,7 +9,9 @@ from typing import Any
 HIDDEN = "***"
 
 _WORDS = r"pass|token|secret|key|auth|credential"
-_SECRET = re.compile(_WORDS, re.IGNORECASE)
+_SECRET = re.compile(
+    rf"{_WORDS}|^urls$", re.IGNORECASE
+)  # urls: of services, whose tokens stand anywhere in them
 # Each begins where the one before ended or at a blank, so that long texts cost no more than their length.
 _URL_PASSWORD = re.compile(
     r"(?<!\S)((?>\S*?\w://[^\s:/?#]*:))\S*@"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import feedback_app.plugins.email_notifier
+from feedback_app.plugins import email_notifier
 from tests.bounces import notification
 from tests.cli.conftest import Cli
 from tests.running import rows
@@ -163,9 +163,8 @@ def test_the_second_mail_server_takes_what_the_first_does_not(
     cli: Cli, folder: Path, *, first_is_away: bool
 ) -> None:
     """It is away, or it refuses the address."""
-    source = feedback_app.plugins.email_notifier.__file__
     (folder / "plugins").mkdir()
-    shutil.copy(source, folder / "plugins" / "mail_spare.py")
+    shutil.copy(email_notifier.__file__, folder / "plugins" / "mail_spare.py")
     with RecordingSmtpServer() as spare:
         port = free_port()
         extra = (

@@ -99,9 +99,9 @@ def test_a_message_is_shown_to_programs_with_its_history(cli: Cli, outbox: Ledge
         "provider": "mail",
         "provider_id": None,
         "error": "550 no",
-            "receipt": None,
-            "receipt_at": None,
-            "receipt_detail": None,
+        "receipt": None,
+        "receipt_at": None,
+        "receipt_detail": None,
     }
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -224,7 +225,7 @@ async def test_a_channel_is_down_when_all_its_providers_are(store: SqliteStore) 
 def _pipeline(*notifiers: Notifier) -> Pipeline:
     return Pipeline(
         policy=Policy(),
-        composer=Composer(None, business="Shop", lowest=1, highest=5),
+        composer=Composer(Path("nowhere"), business="Shop"),
         notifiers={one.channel: one for one in notifiers},
         ledger_id="ledger",
     )

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, chdir, closing, contextmanager
 from pathlib import Path
@@ -160,6 +161,23 @@ def _folder_for_template(folder: Path) -> None:
     (folder / "templates" / "thanks.txt").mkdir(parents=True)
 
 
+@contextmanager
+def _two_distributions_for_one_name(folder: Path) -> Iterator[None]:
+    """Install two distributions whose entry points have one name."""
+    for name in ("one", "other"):
+        info = folder / "site" / f"feedback_app_notify_{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: feedback-app-notify-{name}\nVersion: 1.0\n"
+        )
+        (info / "entry_points.txt").write_text("[feedback_app]\nchat = chat_of_nobody\n")
+    sys.path.append(str(folder / "site"))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder / "site"))
+
+
 # --- ledgers
 
 
@@ -291,6 +309,7 @@ def _closed_lock(folder: Path) -> Iterator[None]:
 
 
 SETUPS |= {
+    "two_distributions_for_one_name": _two_distributions_for_one_name,
     "ledger_in_memory": _ledger_in_memory,
     "ledger_locked": _ledger_locked,
     "daemon_running": _daemon_running,

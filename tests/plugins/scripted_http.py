@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs
 
@@ -14,7 +14,7 @@ from tests.servers import LOOPBACK
 if TYPE_CHECKING:
     import ssl
     from asyncio import StreamReader, StreamWriter
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def created(number: int) -> bytes:
@@ -23,25 +23,41 @@ def created(number: int) -> bytes:
     return b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpRequest:
+    """What a client has asked for."""
+
+    method: str
+    target: str  # path and query
+    headers: Mapping[str, str]  # names in small letters
+    body: bytes
+
+
 class ScriptedHttpServer:
     """Gives the replies one by one, then takes each message with a sid that counts the messages.
 
-    A reply is given after the request was read and its text stored, so whatever is answered, the message may
-    have been sent. `texts` are those of all requests; `accepts` is how many connections came. With `deaf`
-    connections are accepted and what is said in them is never read.
+    A reply is given after the request was read and stored, so whatever is answered, the message may have been
+    sent. `accepts` is how many connections came. With `deaf` connections are accepted and what is said in them
+    is never read.
     """
 
     def __init__(
         self, replies: Sequence[Reply] = (), *, tls: ssl.SSLContext | None = None, deaf: Reply | None = None
     ) -> None:
-        self.texts: list[str] = []
+        self.requests: list[HttpRequest] = []
         self.accepts = 0
         self.url = ""
         self._replies = list(replies)
         self._tls = tls
         self._deaf = deaf
         self._over = asyncio.Event()
+        self._asked = asyncio.Event()
         self._talks: set[asyncio.Task[None]] = set()
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of all requests in Twilio's form."""
+        return [parse_qs(request.body.decode())["Body"][0] for request in self.requests]
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, 0, ssl=self._tls)
@@ -54,6 +70,11 @@ class ScriptedHttpServer:
         self._over.set()
         self._server.close()
         await self.wait_until_left()
+
+    async def wait_until_asked(self) -> None:
+        """Return when a request was read; fails after five seconds."""
+        async with asyncio.timeout(5):
+            await self._asked.wait()
 
     async def wait_until_left(self) -> None:
         """Return when every conversation has ended; fails after five seconds."""
@@ -76,10 +97,12 @@ class ScriptedHttpServer:
             self._talks.discard(task)
 
     async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"(?i)content-length: (\d+)", head)
-        assert length is not None
-        form = parse_qs((await reader.readexactly(int(length[1]))).decode())
-        self.texts += form["Body"]
-        reply = self._replies.pop(0) if self._replies else created(len(self.texts))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        line, *lines = head.strip().split("\r\n")
+        method, target, _ = line.split(" ")
+        headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        self._asked.set()
+        self.requests.append(HttpRequest(method=method, target=target, headers=headers, body=body))
+        reply = self._replies.pop(0) if self._replies else created(len(self.requests))
         await play(reply, writer, self._over)

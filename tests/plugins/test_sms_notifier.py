@@ -36,7 +36,7 @@ TWILIO = {"gateway": "twilio", "account_sid": "AC1", "auth_token": "canary", "se
             {"gateway": "twilio"},
             "needs account_sid; gateway 'twilio' needs auth_token; gateway 'twilio' needs sender",
         ),
-        ({"gateway": "pigeon"}, "'file' or 'twilio'"),
+        ({"gateway": "pigeon"}, "'file', 'twilio', 'kannel' or 'http'"),
         ({**TWILIO, "auth_token_file": "/x"}, "both given"),
         ({**TWILIO, "auth_token": ""}, "at least 1 item"),
         ({**TWILIO, "account_sid": "AC1/../AC2"}, "not an account's sid"),

@@ -18,7 +18,8 @@ from feedback_app import (
     TemporaryFailure,
 )
 from feedback_app.plugins import sms_notifier
-from feedback_app.plugins._twilio import Account, Twilio, retry_after
+from feedback_app.plugins._http_gateway import retry_after
+from feedback_app.plugins._twilio import Account, Twilio
 from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from tests.plugins.mail_helpers import opened
 from tests.plugins.sms_helpers import NUMBER, message
@@ -144,7 +145,7 @@ async def test_every_answer_means_what_it_must(
         async with opened(notifier(gateway)) as one:
             with pytest.raises(wanted) as failure:
                 await one.send(message())
-            assert gateway.requests == 1
+            assert len(gateway.requests) == 1
             await one.send(message(number=2))
     assert words in str(failure.value)
     shown = str(failure.value) + caplog.text
@@ -177,7 +178,7 @@ async def test_a_gateway_that_cannot_prove_itself_gets_nothing() -> None:
         async with opened(notifier(gateway)) as one:
             with pytest.raises(ChannelDown, match="certificate"):
                 await one.send(message())
-    assert gateway.requests == 0
+    assert gateway.requests == []
 
 
 async def test_a_wrong_token_pauses_the_channel() -> None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from feedback_app import ChannelDown, Notifier, OutcomeUnknown, Receipt, TemporaryFailure
-from feedback_app.plugins import _twilio
-from feedback_app.plugins._twilio import Account, Twilio, retry_after
+from feedback_app.plugins import _http_gateway
+from feedback_app.plugins._http_gateway import retry_after
+from feedback_app.plugins._twilio import Account, Twilio
 from feedback_app.plugins.sms_notifier import SmsNotifier
 from tests.plugins.mail_helpers import failure_of, opened
 from tests.plugins.scripted_http import ScriptedHttpServer, created
@@ -153,7 +154,7 @@ async def test_d3_a_connection_that_does_not_come_about_surely_took_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No answer at all to the request for a connection: the channel is down, the message keeps its attempts."""
-    monkeypatch.setattr(_twilio, "CONNECT_LIMIT", 0.2)
+    monkeypatch.setattr(_http_gateway, "CONNECT_LIMIT", 0.2)
     with black_hole() as port:
         async with opened(notifier(f"http://{LOOPBACK}:{port}")) as one:
             failure = await failure_of(one, message())
@@ -166,7 +167,7 @@ async def test_d6_without_tls_the_message_surely_did_not_leave(
     act: Act | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A handshake that hangs, breaks off or is not one is a connection that did not come about."""
-    monkeypatch.setattr(_twilio, "CONNECT_LIMIT", 0.2)
+    monkeypatch.setattr(_http_gateway, "CONNECT_LIMIT", 0.2)
     async with ScriptedHttpServer(deaf=act) as gateway, opened(notifier(gateway.url)) as one:
         failure = await failure_of(one, message())
     assert isinstance(failure, ChannelDown)

@@ -114,3 +114,13 @@ def test_no_error_tells_a_secret(problems: Problems, text: str) -> None:
 def test_no_error_tells_a_recipient(problems: Problems) -> None:
     """Addresses are personal; the index says which one is meant."""
     assert "rosa" not in "".join(problems("[reports.daily]\nto = ['rosa@@example.org']"))
+
+
+def test_the_urls_of_services_are_secrets_as_a_whole(tmp_path: Path) -> None:
+    """Their tokens stand in the path, where no rule could find them."""
+    (tmp_path / "config.toml").write_text(
+        f'[plugins.apprise_notifier]\nurls = {{ team = "slack://{CANARY}/B/C" }}\nschemas = ["tgram"]\n'
+    )
+    shown = load_settings(environ={}, directory=tmp_path).redacted()
+
+    assert shown["plugins"]["apprise_notifier"] == {"urls": "***", "schemas": ["tgram"]}

@@ -55,6 +55,11 @@ class NatsServer:
             process.send_signal(signal.SIGKILL)
             process.wait()
 
+    def freeze(self) -> None:
+        """Let it answer nothing any more, with its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def _answers(self) -> bool:
         import socket
 

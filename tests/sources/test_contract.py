@@ -41,7 +41,7 @@ def taken(ledger: Path) -> list[str]:
 
 def state(one: Daemon, name: str) -> Any:
     """Return how a source fares in this process."""
-    return next(sourcing.condition for sourcing in one._sourcings if sourcing.name == name)
+    return next(sourcing.condition for sourcing in one._service.sourcings if sourcing.name == name)
 
 
 def command(config: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import decimal
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_app import SourceDown
-from feedback_app.plugins._table_reader import TableReader, checked_url
-from tests.running import business
+from feedback_app import Batch, Received, SourceDown
+from feedback_app.plugins._table_reader import TableReader, _received, checked_url
+from feedback_app.plugins.database_table import Settings, make_source
+from tests.running import business, rows, until
 from tests.sources.test_contract import drained, taken
 
 
@@ -181,6 +186,83 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
             revisit=0,
         ).open(None)
     assert not (tmp_path / "no.db").exists()
+
+
+async def test_a_row_that_is_no_utf8_is_a_dead_letter_with_its_bytes(tmp_path: Path) -> None:
+    """SQLite keeps any bytes as text; the rows behind it come all the same."""
+    shop = Shop(tmp_path / "shop.db", columns="number INTEGER PRIMARY KEY, rating, comment TEXT")
+    shop.run("INSERT INTO ratings VALUES (1, 5, CAST(x'636166e9' AS TEXT)), (2, 5, 'fine')")
+    table = f'[plugins.database_table]\nurl = "sqlite:///{shop.path}"\ntable = "ratings"\nkey = "number"\n'
+    await drained(business(tmp_path, config=table))
+    assert taken(tmp_path / "feedback.db") == ["2"]
+    ((reason, payload),) = rows(tmp_path / "feedback.db", "SELECT reason, payload FROM dead_letter")
+    assert reason == "not UTF-8 at byte 43"
+    assert payload == b'{"number": 1, "rating": 5, "comment": "caf\xe9"}'
+
+
+@pytest.mark.parametrize(
+    ("value", "payload"),
+    [
+        (decimal.Decimal("4.00"), b"4"),
+        (decimal.Decimal("4.5"), b"4.5"),
+        (decimal.Decimal("Infinity"), b'"Infinity"'),
+        (decimal.Decimal("NaN"), b'"NaN"'),
+        (decimal.Decimal("1E+9999"), b'"1E+9999"'),
+        (b"caf\xe9", b'"caf\xe9"'),
+        ({"half": "\ud800"}, b'{"half": "\\ud800"}'),
+    ],
+)
+def test_no_value_of_a_database_stops_the_rows_behind_it(value: object, payload: bytes) -> None:
+    """What no field can be becomes a dead letter."""
+    assert _received({"id": 1, "rating": value}, 1).payload == b'{"id": 1, "rating": ' + payload + b"}"
+
+
+async def test_no_more_looks_than_asked_for(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by one call after the other, each of which ends after two seconds at most."""
+    looks = []
+    monkeypatch.setattr("feedback_app.plugins.database_table._NOTHING", 0.05)
+    monkeypatch.setattr(TableReader, "read", lambda *_: looks.append(1))
+    source = make_source(
+        Settings(url=f"sqlite:///{shop.path}", table="ratings", key="id", poll_interval=3600)
+    )
+    await source.open(None)
+    for _ in range(3):
+        assert await asyncio.wait_for(source.receive(500), 5) == Batch()
+    assert len(looks) == 1
+    await source.close()
+
+
+async def test_a_look_that_was_given_up_takes_no_rows_away(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is locked for longer than a call may take; its thread gets the rows when nobody waits for them."""
+    done = threading.Event()
+
+    read = TableReader.read
+
+    def watched(reader: TableReader, limit: int) -> list[Received]:
+        try:
+            found: list[Received] = read(reader, limit)
+            return found
+        finally:
+            done.set()
+
+    monkeypatch.setattr(TableReader, "read", watched)
+    source = make_source(Settings(url=postgres_url, table="ratings", key="number"))
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as shop:
+        shop.execute(
+            "CREATE TABLE ratings AS SELECT g AS number, 5 AS rating FROM generate_series(1, 3) AS g"
+        )
+        shop.commit()
+        await source.open(None)
+        shop.execute("LOCK TABLE ratings")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(source.receive(500), 0.2)
+        await source.close()
+        await source.open(None)
+    await until(done.is_set)
+    assert [one.id for one in (await source.receive(500)).received] == ["1", "2", "3"]
+    await source.close()
 
 
 @pytest.mark.parametrize("url", ["shop.db", "nosuch://x", "mysql+nosuch://x", "sqlite+aiosqlite:///x"])

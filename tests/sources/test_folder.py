@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from feedback_app import Batch, SourceDown, read_rows
 from feedback_app.cli import run_command_line
+from feedback_app.plugins._dropped_file import DroppedFile
 from feedback_app.plugins.folder import Settings, make_source
-from tests.running import business, rows
+from tests.running import business, rows, until
 from tests.sources.test_contract import drained, taken
 
 TABLE = '[plugins.folder]\npath = "drop"\nsettle = 0.05\n'
@@ -49,6 +53,14 @@ async def test_what_is_not_whole_is_not_read(tmp_path: Path, drop: Path) -> None
     assert all((drop / name).is_file() for name in (*names, "link.csv"))
 
 
+def test_a_file_that_became_a_link_since_the_look_is_not_followed(tmp_path: Path, drop: Path) -> None:
+    """It could lead to what only the daemon may read."""
+    (tmp_path / "secret.csv").write_text("rating,comment\n5,secret\n")
+    (drop / "a.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(SourceDown, match="cannot read"):
+        DroppedFile(drop / "a.csv", {}).read(500)
+
+
 def test_a_file_that_grows_waits_until_it_has_settled(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each change begins the waiting anew."""
     now = 0.0
@@ -63,6 +75,82 @@ def test_a_file_that_grows_waits_until_it_has_settled(drop: Path, monkeypatch: p
         settled, waits = source._look()
         seen.append((settled is not None, waits))
     assert seen == [(False, True)] * 5 + [(True, True)]
+
+
+async def test_a_stop_in_the_middle_of_reading_leaves_the_file_where_it_is(
+    tmp_path: Path, drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread still reads when the file is closed; that is no fault of the file, and the next start reads all."""
+    (drop / "a.csv").write_text("rating,comment\n" + "".join(f"5,{n}{'x' * 9000}\n" for n in range(40)))
+    reading, closing = threading.Event(), threading.Event()
+
+    def slowly(*file: Any, **options: Any) -> Iterator[Any]:
+        for row in read_rows(*file, **options):
+            reading.set()
+            closing.wait(0.5)  # as long as a close that does not wait for the thread would need, and more
+            yield row
+
+    with monkeypatch.context() as slow:
+        slow.setattr("feedback_app.plugins._dropped_file.read_rows", slowly)
+        source = make_source(Settings(path=drop, settle=0))
+        await source.open(None)
+        receiving = asyncio.create_task(source.receive(500))
+        await until(reading.is_set)
+        receiving.cancel()
+        closed = asyncio.create_task(source.close())
+        await asyncio.sleep(0)
+        closing.set()
+        await closed
+    assert (drop / "a.csv").exists()
+    await drained(business(tmp_path, config=TABLE))
+    assert len(taken(tmp_path / "feedback.db")) == 40
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_what_comes_while_a_file_is_read_is_read_as_well(
+    tmp_path: Path, drop: Path, replaced: bool
+) -> None:
+    """Rows at its end, and another file under its name: it does not move away unread."""
+    source = make_source(Settings(path=drop, settle=0))
+    (drop / "a.csv").write_text("rating,comment\n5,first\n")
+    await source.open(None)
+    await source.acknowledge((await source.receive(500)).received)
+    if replaced:
+        (drop / "b.tmp").write_text("rating,comment\n5,then\n")
+        (drop / "b.tmp").rename(drop / "a.csv")
+    else:
+        with (drop / "a.csv").open("a") as growing:
+            growing.write("5,then\n")
+    found = (await source.receive(500)).received
+    await source.acknowledge(found)
+    assert b"then" in found[-1].payload
+    assert (await source.receive(500)).received == ()
+    await source.close()
+    assert (drop / "done" / "a.csv").exists()
+
+
+async def test_a_file_that_goes_on_growing_is_no_source_that_hangs(
+    drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call ends in time, however long a file needs to settle."""
+    monkeypatch.setattr("feedback_app.plugins.folder._GROWING", 0.1)
+    (drop / "a.csv").write_text("rating\n5\n")
+    source = make_source(Settings(path=drop, settle=3600))
+    await source.open(None)
+    assert await asyncio.wait_for(source.receive(500), 5) == Batch()
+    await source.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "評" * 83])
+async def test_a_long_name_is_no_trouble(tmp_path: Path, drop: Path, name: str) -> None:
+    """As long as the system lets it be, the refused rows have a file beside it."""
+    (drop / f"{name}.csv").write_text("rating\n9\n")
+    (drop / "评.csv").write_text("rating\n5\n")
+    await drained(business(tmp_path, config=TABLE))
+    assert len(taken(tmp_path / "feedback.db")) == 1
+    assert [len(one.name) for one in (drop / "failed").glob("*.rejects.csv")] == [
+        len(name.encode()[:200].decode(errors="ignore")) + len(".rejects.csv")
+    ]
 
 
 async def test_refused_rows_stand_beside_the_file(tmp_path: Path, drop: Path) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from feedback_app import SourceDown
+from feedback_app.plugins import nats_jetstream
 from feedback_app.plugins.cloud_queue import Settings, make_source
 from tests.running import business, daemon, running, until
 from tests.sources.conftest import need
@@ -67,6 +70,47 @@ async def test_many_messages_come_by_several_requests(cloud: CloudRig, tmp_path:
         await source.close()
 
 
+async def test_a_request_that_fails_hides_nothing_that_others_got(cloud: CloudRig) -> None:
+    """Else messages would be out of sight until their invisibility ends."""
+    for number in range(15):
+        cloud.put(rating(number), "")
+    source: Any = make_source(Settings(**cloud.settings()))
+    await source.open(None)
+    try:
+        poll = source._poll
+
+        async def poll_badly(wait: int) -> Any:
+            if not wait:
+                raise SourceDown("the service refuses: OverLimit")
+            return await poll(wait)
+
+        source._poll = poll_badly
+        assert len((await source.receive(500)).received) == 10
+    finally:
+        await source.close()
+
+
+async def test_a_message_that_is_not_deleted_keeps_no_other(
+    cloud: CloudRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request that fails for one message is said, and that one comes again."""
+    for number in range(2):
+        cloud.put(rating(number), "")
+    source = make_source(Settings(**cloud.settings()))
+    await source.open(None)
+    try:
+        first, second = (await source.receive(500)).received
+        await source.acknowledge([structs.replace(first, handle="gone"), second])
+        assert await asyncio.to_thread(cloud.waiting, Path()) == 1
+        again: list[str] = []
+        while not again:
+            again = [one.id for one in (await source.receive(500)).received]
+        assert again == [first.id]
+    finally:
+        await source.close()
+    assert "messages may come twice" in caplog.text
+
+
 async def test_a_missing_queue_is_named(cloud: CloudRig, tmp_path: Path) -> None:
     """As the reason why the source is down."""
     figures = await drained(business(tmp_path, config=cloud.config(queue="nowhere")))
@@ -99,6 +143,84 @@ async def test_a_stream_that_is_made_anew_is_another(stream: NatsRig, tmp_path: 
     stream._with_stream(publish)
     await drained(config)
     assert len(taken(ledger)) == 2
+
+
+async def test_also_while_the_daemon_runs(stream: NatsRig, tmp_path: Path) -> None:
+    """Nobody tells it that the stream is another one now."""
+    ledger = tmp_path / "feedback.db"
+
+    async def make_anew(context: Any) -> None:
+        await context.delete_stream("RATINGS")
+        await context.add_stream(name="RATINGS", subjects=["ratings"])
+
+    async with running(daemon(business(tmp_path, config=stream.config()))):
+        stream._with_stream(lambda context: context.publish("ratings", b'{"rating": 5}'))
+        await until(lambda: len(taken(ledger)) == 1)
+        stream._with_stream(make_anew)
+        stream._with_stream(lambda context: context.publish("ratings", b'{"rating": 4}'))
+        await until(lambda: len(taken(ledger)) == 2)
+
+
+async def test_a_message_has_the_same_id_when_it_comes_again(stream: NatsRig) -> None:
+    """Where neither the payload nor a header says one."""
+    stream._with_stream(lambda context: context.publish("ratings", b'{"rating": 5}'))
+    source = nats_jetstream.make_source(nats_jetstream.Settings(**stream.settings()))
+    found: list[str] = []
+    while len(found) < 2:
+        await source.open(None)
+        found += [one.id for one in (await source.receive(500)).received]
+        await source.close()
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("how", [{"ack_policy": "none"}, {"deliver_subject": "pushed"}])
+async def test_a_consumer_that_forgets_before_the_commit_is_refused(
+    stream: NatsRig, how: dict[str, Any]
+) -> None:
+    """One that somebody made: what it delivers once would be lost with this process."""
+    await stream.server.ask(lambda js: js.add_consumer("RATINGS", durable_name="feedback_app", **how))
+    source = nats_jetstream.make_source(nats_jetstream.Settings(**stream.settings()))
+    with pytest.raises(SourceDown, match="must be one to pull from, with AckPolicy explicit"):
+        await source.open(None)
+    await source.close()
+
+
+async def test_a_subject_is_that_of_the_consumer(stream: NatsRig, tmp_path: Path) -> None:
+    """Whoever changes it is told that the consumer still brings the old one's messages."""
+
+    async def fill(context: Any) -> None:
+        await context.update_stream(name="RATINGS", subjects=["ratings", "shop.*"])
+        for subject in ("ratings", "shop.web", "shop.app"):
+            await context.publish(subject, rating(len(subject), id=subject))
+
+    stream._with_stream(fill)
+    await drained(business(tmp_path, config=stream.config(subject="shop.*")))
+    assert taken(tmp_path / "feedback.db") == ["shop.app", "shop.web"]
+    figures = await drained(business(tmp_path, config=stream.config(subject="ratings")))
+    assert figures.sources_down == {
+        "nats_jetstream": "the consumer feedback_app is not for ratings: name another durable"
+    }
+    await drained(business(tmp_path, config=stream.config(subject="ratings", durable="other")))
+    assert taken(tmp_path / "feedback.db") == ["ratings", "shop.app", "shop.web"]
+
+
+async def test_a_server_that_does_not_answer_costs_no_connection(
+    stream: NatsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again and again, for hours."""
+    monkeypatch.setattr("feedback_app.plugins._jetstream_consumer._CONNECT", 0.2)
+    source = nats_jetstream.make_source(nats_jetstream.Settings(**stream.settings()))
+    before = _open_files()
+    stream.server.freeze()
+    for _ in range(3):
+        with pytest.raises(SourceDown, match="no server can be reached"):
+            await source.open(None)
+        await source.close()
+    assert _open_files() <= before
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_nothing_is_given_up_in_silence(stream: NatsRig, tmp_path: Path) -> None:

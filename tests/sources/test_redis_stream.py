@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.running import business, daemon, rows, running, until
+from feedback_app.plugins.redis_stream import Settings, make_source
+from tests.running import DEADLINE, business, daemon, rows, running, until
 from tests.sources.conftest import need
 from tests.sources.rig import rating
 from tests.sources.rigs import RedisRig
@@ -105,6 +107,68 @@ async def test_entries_that_were_trimmed_while_pending_block_nothing(
         client.xtrim("ratings", maxlen=1, approximate=False)
     async with running(daemon(business(tmp_path, config=redis.config()))):
         await until(lambda: taken(tmp_path / "feedback.db") == ["r2"] and "trimmed" in caplog.text)
+
+
+async def test_also_those_that_it_had_read_itself(redis: RedisRig, caplog: pytest.LogCaptureFixture) -> None:
+    """Before its connection broke: they are no dead letters, there is nothing to keep of them."""
+    source = make_source(Settings(**redis.settings()))
+    await source.open(None)
+    for number in (1, 2):
+        redis.put(rating(number), f"r{number}")
+    assert len((await source.receive(500)).received) == 2
+    await source.close()
+    with redis.client() as client:
+        client.xtrim("ratings", maxlen=1, approximate=False)
+    await source.open(None)
+    (left,) = (await source.receive(500)).received
+    await source.acknowledge([left])
+    await source.close()
+    assert left.id == "2-1"
+    assert "trimmed" in caplog.text
+    assert redis.waiting(Path()) == 0
+
+
+async def test_signing_off_loses_nothing_that_a_broken_off_read_still_gets(redis: RedisRig) -> None:
+    """The server may learn late that a connection is gone, and serve the read that waited there."""
+    forgotten = []  # connections whose end the server is not told
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", redis.port)
+        forgotten.append(far_writer)
+        back = asyncio.create_task(_pump(far_reader, writer))
+        while data := await reader.read(65_536):
+            if b"DELCONSUMER" in data:
+                redis.put(rating(1), "r1")
+            far_writer.write(data)
+        back.cancel()
+        writer.close()
+
+    proxy = await asyncio.start_server(forward, "127.0.0.1", 0)
+    address = f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/0"
+    one = make_source(Settings(**redis.settings() | {"url": address}))
+    await one.open(None)
+    receiving = asyncio.create_task(one.receive(500))
+    with redis.client() as client:
+        await until(lambda: client.info("clients")["blocked_clients"] == 1)
+    receiving.cancel()
+    await asyncio.wait([receiving])
+    await one.close()
+    proxy.close()
+
+    other = make_source(Settings(**redis.settings()))
+    await other.open(None)
+    async with asyncio.timeout(DEADLINE):
+        while not (batch := await other.receive(500)).received:
+            pass
+    assert [one.id for one in batch.received] == ["1-1"]
+    await other.close()
+    for far_writer in forgotten:
+        far_writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
 
 
 async def test_an_entrys_fields_can_be_the_rating(redis: RedisRig, tmp_path: Path) -> None:

@@ -1,0 +1,174 @@
+"""What works under one configuration, from the opening of its plugins to their closing.
+
+The daemon has one at a time, on a ledger that stays open: a reload makes the next one ready beside it, lets it finish
+what is in flight, and goes on with the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from feedback_app import assembly
+from feedback_app.chores import Chores, rest_as_asked
+from feedback_app.delivery.fallback import FallBack
+from feedback_app.parts import end, wake_all
+from feedback_app.processing import Processor
+from feedback_app.report.reporter import Reporter
+from feedback_app.store import customers, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from feedback_app.clock import Clock
+    from feedback_app.delivery.dispatcher import Dispatcher
+    from feedback_app.errors import FeedbackAppError
+    from feedback_app.intake.sourcing import Sourcing
+    from feedback_app.parts import Part
+    from feedback_app.plugin_host import PluginHost
+    from feedback_app.presence import Presence
+    from feedback_app.settings import Settings
+    from feedback_app.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """`open`, then `work` once, then `close`, which may also follow a failed `open`.
+
+    `fail` is called when the ledger cannot be trusted any more.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        presence: Presence,
+        settings: Settings,
+        host: PluginHost,
+        *,
+        clock: Clock,
+        fail: Callable[[FeedbackAppError], None],
+    ) -> None:
+        self.store = store
+        self._presence = presence
+        self._clock = clock
+        self._fail = fail
+        self._opened = AsyncExitStack()
+        self.settings = settings
+        self.host = host
+        self.processed = 0
+        self.dispatchers: list[Dispatcher] = []
+        self.sourcings: list[Sourcing] = []
+        self.parts: list[Part] = []
+
+    async def open(self) -> None:
+        """Get the channels ready. Raises BadConfig naming the plugin that failed."""
+        await assembly.open_notifiers(self._opened, self.host)
+
+    async def close(self) -> None:
+        """Let everything go."""
+        await self._opened.aclose()
+
+    @property
+    def tries(self) -> Counter[str]:
+        """How many tries of messages ended, by the state that the message had after it."""
+        return sum((one.counts for one in self.dispatchers), Counter())
+
+    def wake(self) -> None:
+        """Look at once whether there is something to do."""
+        wake_all(self.parts)
+
+    async def work(
+        self,
+        until: Callable[[], Awaitable[None]],
+        *,
+        stands: Callable[[], Awaitable[None]],
+        suspects: Sequence[Sequence[int]] = (),
+    ) -> None:
+        """Work until `until` returns, then finish what is in flight; `stands` is called once everything runs."""
+        processor = await self._assemble(suspects)
+        reporter = Reporter(
+            self.store, self.settings, clock=self._moment, sections=assembly.sections_of(self.host)
+        )
+        ending = asyncio.Event()
+        chores = Chores(
+            self.store,
+            self.settings,
+            wake=self.wake,
+            fail=self._fail,
+            stopping=ending,
+            sourcings=self.sourcings,
+        )
+        tickers = [
+            *chores.tickers(reporter, self.dispatchers, clock=self._clock),
+            *chores.source_tickers(self._presence, self.dispatchers),
+        ]
+        heartbeat = chores.heartbeat(self._presence, self.dispatchers)
+        self.parts = [  # each fills the next
+            *self.sourcings,
+            processor.conveyor,
+            *(one.conveyor for one in self.dispatchers),
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(heartbeat.run(), name="heartbeat")
+            working = [tasks.create_task(one.run(), name=one.name) for one in self.parts]
+            tasks.create_task(chores.run(tickers), name="chores")
+            for name in self.settings.reports:
+                await reporter.make_due(name)  # what fell due while nobody ran
+            self.wake()
+            await stands()
+            await until()
+            log.info("stopping", extra={"in_flight": sum(one.in_flight for one in self.parts)})
+            ending.set()
+            await end(self.store, self.parts, working, self.settings.daemon.grace)
+            heartbeat.stop()
+
+    async def _assemble(self, suspects: Sequence[Sequence[int]]) -> Processor:
+        settings, host, store = self.settings, self.host, self.store
+        pipeline = assembly.pipeline_of(settings, host, ledger_id=store.ledger_id)
+        self.dispatchers = assembly.dispatchers_of(
+            settings,
+            host,
+            store,
+            lease=self._presence,
+            clock=self._clock,
+            fall_back=FallBack(store, pipeline, on_queued=self._wake_delivery),
+        )
+        processor = Processor(
+            store,
+            pipeline,
+            workers=settings.pipeline.workers,
+            clock=self._clock,
+            presence=self._presence,
+            suspects=suspects,
+            on_commit=self._committed,
+        )
+        self.sourcings = assembly.sourcings_of(
+            settings, host, store, clock=self._clock, on_taken=processor.conveyor.wake
+        )
+        await store.write(partial(sources.register, names=[one.name for one in self.sourcings]))
+        await rest_as_asked(store, self.sourcings)
+        await self._warn_of_unserved()
+        return processor
+
+    async def _warn_of_unserved(self) -> None:
+        """Say which channels customers prefer though no plugin serves them."""
+        preferred = await self.store.read(customers.preferred_channels)
+        for channel in sorted(preferred - set(self.host.notifiers)):
+            log.warning("customers prefer a channel that no plugin serves", extra={"channel": channel})
+
+    def _committed(self, ratings: int) -> None:
+        self.processed += ratings
+        self._wake_delivery()
+
+    def _wake_delivery(self) -> None:
+        for one in self.dispatchers:
+            one.conveyor.wake()
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC)
