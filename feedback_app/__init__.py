@@ -27,6 +27,7 @@ from feedback_app.model import (
     ReceiptRequest,
     Received,
     Section,
+    Settled,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ __all__ = [
     "ReceiptRequest",
     "Received",
     "Section",
+    "Settled",
     "Source",
     "SourceDown",
     "TemporaryFailure",

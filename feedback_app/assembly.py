@@ -22,7 +22,6 @@ from feedback_app.intake.taking import Taker
 from feedback_app.pipeline import Composer, Pipeline, Policy
 from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
-from feedback_app.plugin_host.sections import Sections
 from feedback_app.report.render import Renderer
 from feedback_app.settings.schema import LimitSettings, TemplatesSettings
 from feedback_app.store import daemons, recovery
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from feedback_app.contracts import Notifier
     from feedback_app.delivery.fallback import FallBack
     from feedback_app.delivery.lease import LeaseHolder
+    from feedback_app.delivery.settled import OnSettled
     from feedback_app.model import Milliseconds
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
@@ -161,10 +161,11 @@ def dispatchers_of(  # noqa: PLR0913 - the parts that delivery is made of
     clock: Clock,
     purpose: str | None = None,
     fall_back: FallBack | None = None,
+    on_settled: OnSettled | None = None,
 ) -> list[Dispatcher]:
     """Return a dispatcher for each channel; `purpose` narrows them to one kind of message.
 
-    `fall_back` takes what a channel gives up to the customer's next one.
+    `fall_back` takes what a channel gives up to the customer's next one; `on_settled` is told what has ended.
     """
     policy = DeliveryPolicy(
         workers=settings.delivery.workers,
@@ -190,6 +191,7 @@ def dispatchers_of(  # noqa: PLR0913 - the parts that delivery is made of
             clock=clock,
             purpose=purpose,
             fall_back=fall_back,
+            on_settled=on_settled,
         )
         for channel, providers in host.notifiers.items()
     ]
@@ -199,11 +201,6 @@ def limit_of(settings: Settings, channel: str, plugin: str) -> Limit:
     """Return how many messages the plugin is given for a channel, at most."""
     limit = settings.limits.get(plugin, LimitSettings())
     return Limit(provider=plugin, channel=channel, per_second=limit.per_second, per_day=limit.per_day)
-
-
-def sections_of(host: PluginHost) -> Sections:
-    """Return what asks the plugins for their parts of the report."""
-    return Sections(host.later["add_report_section"])
 
 
 def sourcings_of(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feedback_app.contracts import Analyser, Notifier, Source
-    from feedback_app.model import Section
+    from feedback_app.model import Message, Section, Settled
     from feedback_app.report.figures import DayFigures
 
 PROJECT = "feedback_app"
@@ -59,5 +59,15 @@ def add_report_section(figures: DayFigures, settings: Any) -> Section | None:
 
     Called once for each day in a report, in a thread, with 10 seconds. Raising, being late or returning something else
     is logged with the plugin's name and costs this section only.
+    """
+    raise AssertionError("a specification, never called")
+
+
+@hookspec
+def message_settled(message: Message, outcome: Settled, settings: Any) -> None:
+    """Hear that a message ended as sent, suppressed or dead, after the commit that says so.
+
+    Called for one message at a time in a thread of the plugin's own, at most once for each end, and not for what ends
+    while the plugin is 5,000 messages behind. Raising is logged with the plugin's name; delivery does not notice.
     """
     raise AssertionError("a specification, never called")

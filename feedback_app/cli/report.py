@@ -151,12 +151,12 @@ def _day(given: str | None, *, default: date) -> date:
 
 def _reporter(store: Store, settings: Settings, host: PluginHost | None) -> Reporter:
     """Return what makes the reports, with the sections of these plugins."""
-    from feedback_app.assembly import sections_of
+    from feedback_app.plugin_host import Sections
     from feedback_app.report.reporter import Reporter
 
     if host is None:
         return Reporter(store, settings)
-    return Reporter(store, settings, sections=sections_of(host))
+    return Reporter(store, settings, sections=Sections(host))
 
 
 async def _formatted(reporter: Reporter, figures: DayFigures, form: Format) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from feedback_app.settings import Settings
 
 
-LATER = ("add_report_section",)  # hooks that are not called at start
+LATER = ("add_report_section", "message_settled")  # hooks that are not called at start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

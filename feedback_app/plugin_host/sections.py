@@ -13,9 +13,9 @@ from feedback_app.model import Section
 from feedback_app.report.plain import plain, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from threading import Thread
 
+    from feedback_app.plugin_host.host import PluginHost
     from feedback_app.plugin_host.started import Hooked
     from feedback_app.report.figures import DayFigures
 
@@ -33,8 +33,8 @@ class Sections:
     costs its section. One that hangs is not asked again until it comes back.
     """
 
-    def __init__(self, hooked: Sequence[Hooked]) -> None:
-        self._hooked = tuple(hooked)
+    def __init__(self, host: PluginHost) -> None:
+        self._hooked = host.later["add_report_section"]
         self._hanging: dict[str, Thread] = {}  # by plugin
 
     async def __call__(self, figures: DayFigures) -> list[Section]:

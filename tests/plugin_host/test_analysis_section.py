@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from feedback_app.plugin_host.sections import Sections
+from feedback_app.plugin_host import Sections
 from feedback_app.report.facts import Fact
 from feedback_app.report.sample import sample_day
 
@@ -28,10 +28,7 @@ FACTS = (
 async def section(place: Place, facts: tuple[Fact, ...], config: str = "") -> list[Section]:
     """Return what it adds to a day with these facts."""
     place.write("analysis_section.py", FILE.read_text("utf-8"))
-    asking = [
-        one for one in place.load(config).later["add_report_section"] if one.plugin == "analysis_section"
-    ]
-    return await Sections(asking)(replace(sample_day(), facts=facts))
+    return await Sections(place.load(config))(replace(sample_day(), facts=facts))
 
 
 async def test_each_fact_has_a_line_with_counts_and_low_shares(place: Place) -> None:

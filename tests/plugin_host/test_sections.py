@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feedback_app.model import Section
-from feedback_app.plugin_host import sections
-from feedback_app.plugin_host.sections import Sections
+from feedback_app.plugin_host import PluginHost, Sections, sections
 from feedback_app.plugin_host.started import Hooked
 from feedback_app.report.sample import sample_day
+from feedback_app.settings import Settings
 from tests.plugin_host.conftest import info
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ def add_report_section(settings, figures):
 """
 
 
+def asking(*hooks: Hooked) -> Sections:
+    """Return what asks these, as if they were the plugins."""
+    return Sections(replace(PluginHost.load(Settings()), later={"add_report_section": hooks}))
+
+
 def hooked(plugin: str, result: object) -> Hooked:
     """Return the hook of a plugin that returns this, or raises it."""
 
@@ -60,9 +65,7 @@ async def test_a_plugin_file_adds_its_section(place: Place) -> None:
     host = place.load("[plugins]\ndisabled = ['analysis_section']")
 
     assert info(host, "count").state == "active"
-    assert await Sections(host.later["add_report_section"])(DAY) == [
-        Section(title="Count", text="10 ratings on 2026-01-31")
-    ]
+    assert await Sections(host)(DAY) == [Section(title="Count", text="10 ratings on 2026-01-31")]
 
 
 async def test_the_plugins_settings_come_along(place: Place) -> None:
@@ -72,9 +75,9 @@ async def test_the_plugins_settings_come_along(place: Place) -> None:
     disabled = "[plugins]\ndisabled = ['analysis_section']\n"
 
     host = place.load(f"{disabled}[plugins.titled]\ntitle = 'My own'")
-    found = await Sections(host.later["add_report_section"])(DAY)
+    found = await Sections(host)(DAY)
     assert [one.title for one in found] == ["My own", "Count"]
-    quiet = await Sections(host.later["add_report_section"])(replace(DAY, ratings=0))
+    quiet = await Sections(host)(replace(DAY, ratings=0))
     assert [one.title for one in quiet] == ["Count"]
 
     idle = place.load(disabled)
@@ -99,7 +102,7 @@ async def test_one_that_fails_is_named_and_costs_its_section_only(
 ) -> None:
     """Without what it said, which may be of customers."""
     with caplog.at_level(logging.ERROR):
-        found = await Sections([hooked("bad", result), hooked("good", SECTION)])(DAY)
+        found = await asking(hooked("bad", result), hooked("good", SECTION))(DAY)
 
     assert found == [SECTION]
     (record,) = caplog.records
@@ -124,9 +127,9 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooked]:
 
 async def test_one_that_hangs_cannot_hang_the_report(stuck: Hooked, caplog: pytest.LogCaptureFixture) -> None:
     """It is left behind, and not asked again while it hangs."""
-    asking = Sections([stuck, hooked("good", SECTION)])
+    sections_of = asking(stuck, hooked("good", SECTION))
     with caplog.at_level(logging.ERROR):
-        assert [await asking(DAY), await asking(DAY)] == [[SECTION]] * 2
+        assert [await sections_of(DAY), await sections_of(DAY)] == [[SECTION]] * 2
 
     faults = [record.__dict__["fault"] for record in caplog.records]
     assert faults == ["took longer than 0.5 s", "still busy with an earlier one"]
@@ -134,6 +137,6 @@ async def test_one_that_hangs_cannot_hang_the_report(stuck: Hooked, caplog: pyte
 
 async def test_a_section_cannot_pose_as_another_part() -> None:
     """Its title is one line; what no ledger could hold is replaced."""
-    (found,) = await Sections([hooked("odd", Section(title="a\nb\u202e", text="half \ud83d, nul \0"))])(DAY)
+    (found,) = await asking(hooked("odd", Section(title="a\nb\u202e", text="half \ud83d, nul \0")))(DAY)
 
     assert found == Section(title="a b[U+202E]", text="half ?, nul ")
