@@ -18,9 +18,9 @@ ROWS = 200  # of all facts together
 # number says something else of every rating, so numbers are not counted, nor what is nested deeper.
 _FACTS = Statement(
     """SELECT analyser, fact, value, ratings, low FROM (
-  SELECT analyser, fact, value, count(*) AS ratings, count(*) FILTER (WHERE rating < ?) AS low,
-         row_number() OVER (PARTITION BY analyser, fact ORDER BY count(*) DESC, value) AS place
-    FROM (SELECT DISTINCT feedback.id, feedback.rating, analyser.key AS analyser, fact.key AS fact, {value} AS value
+  SELECT analyser, fact, value, count(DISTINCT id) AS ratings, count(DISTINCT id) FILTER (WHERE rating < ?) AS low,
+         row_number() OVER (PARTITION BY analyser, fact ORDER BY count(DISTINCT id) DESC, value) AS place
+    FROM (SELECT feedback.id, feedback.rating, analyser.key AS analyser, fact.key AS fact, {value} AS value
             FROM feedback {unfolded}
            WHERE feedback.received_at >= ? AND feedback.received_at < ? AND feedback.analysis IS NOT NULL
              AND {counted}) AS said

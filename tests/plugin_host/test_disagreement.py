@@ -24,7 +24,7 @@ async def flagged(rating: float, comment: str, **settings: object) -> list[str]:
     analyser = Disagreement(Settings.model_validate({"languages": ["en", "de"], **settings}))
     facts = await analyser.analyse(Feedback(rating=rating, comment=comment))
     assert facts == {} or facts["disagrees"] is True
-    return list(facts.get("words", []))  # type: ignore[call-overload]
+    return list(facts.get("words", []))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 
 from feedback_app.model import Feedback, Outcome
@@ -14,7 +15,7 @@ from tests.making import NOW, incoming
 SPAN = (NOW, NOW + 1)
 
 
-async def _processed(store: Store, *found: tuple[float, dict[str, object]], now: int = NOW) -> None:
+async def _processed(store: Store, *found: tuple[float, Mapping[str, object]], now: int = NOW) -> None:
     """Take ratings in and store what the analysers said of each."""
     first = int(
         await store.read(lambda one: one.exec_driver_sql("SELECT count(*) FROM feedback").scalar_one())
