@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from feedback_app.plugins._sms import Sms
+    from feedback_app.plugins._sms_receipts import ReceiptReader
 
 DEFAULT_URL = "http://localhost:13013/cgi-bin/sendsms"
 
+_ALL_EVENTS = "31"  # 1 delivered, 2 failed, 4 buffered, 8 taken, 16 refused; their sum
 _TAKEN = 202  # "0: Accepted for delivery", "3: Queued for later delivery"
 _NOT_ROUTABLE, _LATER = b"Not routable", b"Temporal failure"
 _CODINGS = {"GSM-7": "0", "UCS-2": "2"}
@@ -27,20 +29,21 @@ _CODINGS = {"GSM-7": "0", "UCS-2": "2"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KannelUser:
-    """Whose messages they are, where they are handed in, and who is told of their fate."""
+    """Whose messages they are, and where they are handed in."""
 
     url: str  # of sendsms
     username: str
     password: SecretStr
-    dlr_url: str | None  # asked by Kannel when something becomes of a message; {id} is the message's id
-    dlr_mask: int  # of which events: 1 delivered, 2 failed, 4 buffered, 8 taken, 16 refused; their sum
 
 
 class Kannel:
     """Hands text messages to a Kannel gateway."""
 
-    def __init__(self, user: KannelUser, answer_limit: float = ANSWER_LIMIT) -> None:
+    def __init__(
+        self, user: KannelUser, receipts: ReceiptReader | None = None, answer_limit: float = ANSWER_LIMIT
+    ) -> None:
         self._user = user
+        self._receipts = receipts
         self._gateway = HttpGateway(user.url, answer_limit)
 
     async def open(self) -> None:
@@ -71,9 +74,9 @@ class Kannel:
             "X-Kannel-To": sms.recipient,
             "X-Kannel-Coding": _CODINGS[sms.encoding],
         }
-        if user.dlr_url:
-            headers["X-Kannel-DLR-Mask"] = str(user.dlr_mask)
-            headers["X-Kannel-DLR-URL"] = user.dlr_url.replace("{id}", sms.message_id)
+        if self._receipts is not None:
+            headers["X-Kannel-DLR-Mask"] = _ALL_EVENTS
+            headers["X-Kannel-DLR-URL"] = self._receipts.url(sms.message_id)
         return headers
 
 

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from feedback_app.plugins._sms import Sms
+    from feedback_app.plugins._sms_receipts import ReceiptReader
 
 DEFAULT_URL = "https://api.twilio.com/2010-04-01"  # the API's base
 
 # Codes of https://www.twilio.com/docs/api/errors. 21606 and 21659 (this sender to this number) are in neither
 # set: one such number must not stop the channel for all the others.
 _ACCOUNT_AT_FAULT = frozenset({20003, 20005, 21212, 21601, 21603, 21701, 21703})
-_NUMBER_AT_FAULT = frozenset({21211, 21408, 21608, 21610, 21612, 21614})
+_NOBODY = frozenset({21211, 21614})  # no number, or none that takes text messages
+_NUMBER_AT_FAULT = frozenset({21408, 21608, 21610, 21612}) | _NOBODY
 _BUSY = frozenset({20429, 21611})
 
 _CREATED = (200, 201)
@@ -60,8 +62,11 @@ class Account:
 class Twilio:
     """Hands text messages to Twilio, or to whatever speaks its API at `Account.url`."""
 
-    def __init__(self, account: Account, answer_limit: float = ANSWER_LIMIT) -> None:
+    def __init__(
+        self, account: Account, receipts: ReceiptReader | None = None, answer_limit: float = ANSWER_LIMIT
+    ) -> None:
         self._account = account
+        self._receipts = receipts
         self._endpoint = f"{account.url}/Accounts/{account.sid}/Messages.json"
         login = httpx2.BasicAuth(account.sid, account.token.get_secret_value())
         self._gateway = HttpGateway(account.url, answer_limit, login)
@@ -76,8 +81,10 @@ class Twilio:
     async def submit(self, sms: Sms, now: float) -> Receipt:
         """Hand the message in and return its sid; raises what `Notifier.send` may raise."""
         sender = "MessagingServiceSid" if _SERVICE_SID.fullmatch(sms.sender) else "From"
-        form = urlencode({"To": sms.recipient, sender: sms.sender, "Body": sms.text}).encode()
-        answer = await self._gateway.ask("POST", self._endpoint, _FORM, form)
+        form = {"To": sms.recipient, sender: sms.sender, "Body": sms.text}
+        if self._receipts is not None:
+            form["StatusCallback"] = self._receipts.url(sms.message_id)
+        answer = await self._gateway.ask("POST", self._endpoint, _FORM, urlencode(form).encode())
         return Receipt(provider_id=self._sid(answer, now))
 
     def _sid(self, answer: Answer, now: float) -> str:
@@ -102,7 +109,7 @@ def _refusal(
     if answer.status in _NOT_TAKEN or (is_client_error and code in _BUSY):
         return TemporaryFailure(said, retry_after(answer.retry_after, now))
     if is_client_error and code in _NUMBER_AT_FAULT:
-        return PermanentFailure(said)
+        return PermanentFailure(said, bad_address=code in _NOBODY)
     if is_client_error and code in _ACCOUNT_AT_FAULT:
         return ChannelDown(f"{said}; check account_sid, auth_token and sender")
     if answer.status in _CHANNEL_DOWN:

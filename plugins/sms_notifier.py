@@ -13,13 +13,24 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from feedback_app import Customer, Message, Notifier, Receipt, hookimpl
+from feedback_app import (
+    Customer,
+    DeliveryReceipt,
+    ForgedReceipt,
+    Message,
+    Notifier,
+    Receipt,
+    ReceiptRequest,
+    hookimpl,
+)
 from feedback_app.plugins._settings_checks import check_header_text, check_web_address, read_secret
 from feedback_app.plugins._sms import Sms, compose, is_e164
 from feedback_app.plugins._sms_http_settings import HttpSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from feedback_app.plugins._sms_receipts import ReceiptReader
 
 _DEFAULT_SENDER = "Feedback"  # of gateway "file"; Twilio takes only a sender of one's own
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}")  # an alphanumeric sender has a letter
@@ -28,7 +39,6 @@ _SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
 _ACCOUNT_SID = re.compile(r"[A-Za-z0-9]{1,64}")  # stands in the path of the URL
 
 
-_DLR_URL = re.compile(r"https?://[!-~]+")
 _NEEDED = {
     "file": (),
     "twilio": ("account_sid", "auth_token", "sender"),
@@ -55,8 +65,10 @@ class Settings(BaseModel):
     username: PlainWord | None = None  # of gateway "kannel", as the next four
     password: SecretStr | None = Field(default=None, min_length=1)
     password_file: Path | None = None
-    dlr_url: str | None = None  # which Kannel shall ask with what became of a message
-    dlr_mask: int = Field(default=31, ge=1, le=63)  # of which events; 31: of all
+    status_callback: str | None = None  # which Twilio shall call with what became of a message
+    dlr_url: str | None = None  # the same for Kannel
+    dlr_secret: SecretStr | None = Field(default=None, min_length=16)  # by which its calls are known
+    dlr_secret_file: Path | None = None
 
     http: HttpSettings = HttpSettings()  # of gateway "http"
 
@@ -65,12 +77,10 @@ class Settings(BaseModel):
     def _safe_url(cls, value: str | None) -> str | None:
         return None if value is None else check_web_address(value).rstrip("/")
 
-    @field_validator("dlr_url")
+    @field_validator("status_callback", "dlr_url")
     @classmethod
-    def _plain_url(cls, value: str | None) -> str | None:
-        if value is not None and not _DLR_URL.fullmatch(value):
-            raise ValueError("not a web address; write http://host/path?id={id}&status=%d")
-        return value
+    def _safe_callback(cls, value: str | None) -> str | None:
+        return None if value is None else check_web_address(value, may_have_query=True)
 
     @field_validator("sender")
     @classmethod
@@ -94,7 +104,7 @@ class Settings(BaseModel):
     def _fits_together(self) -> Self:
         problems = [
             f"{key} and {key}_file are both given; keep one"
-            for key in ("auth_token", "password")
+            for key in ("auth_token", "password", "dlr_secret")
             if self.is_given(key) and self.is_given(f"{key}_file")
         ]
         problems += [
@@ -102,6 +112,8 @@ class Settings(BaseModel):
             for key in _NEEDED[self.gateway]
             if not (self.is_given(key) or self.is_given(f"{key}_file"))
         ]
+        if self.dlr_url and not (self.is_given("dlr_secret") or self.is_given("dlr_secret_file")):
+            problems.append("dlr_url needs dlr_secret, by which Kannel's calls are told from anybody's")
         if self.gateway == "http" and self.http.url is None:
             problems.append("gateway 'http' needs the table [plugins.sms_notifier.http] with a url")
         if self.gateway != "twilio" and self.sender and _SERVICE_SID.fullmatch(self.sender):
@@ -144,7 +156,9 @@ class SmsNotifier(Notifier):
         sender: str,
         on_unknown: Literal["resend", "hold"],
         clock: Callable[[], float] = time.time,
+        receipts: ReceiptReader | None = None,
     ) -> None:
+        self._receipts = receipts
         self.on_unknown = on_unknown
         self._gateway = gateway
         self._sender = sender
@@ -167,6 +181,12 @@ class SmsNotifier(Notifier):
             detail += f"; {taken.detail}"
         return Receipt(provider_id=taken.provider_id, detail=detail)
 
+    def read_receipts(self, request: ReceiptRequest) -> Sequence[DeliveryReceipt]:
+        """Say what Twilio's status callback or Kannel's delivery report tells."""
+        if self._receipts is None:
+            raise ForgedReceipt("no gateway was told to send receipts")
+        return self._receipts.read(request)
+
     async def close(self) -> None:
         """Close the gateway."""
         await self._gateway.close()
@@ -183,38 +203,38 @@ def make_notifier(settings: Settings) -> Notifier:
             # A second line with the same id does no harm: whoever reads the file tells it by the id.
             return SmsNotifier(SmsFile(settings.file), sender, on_unknown="resend")
         case "twilio":
-            return SmsNotifier(_twilio(settings), sender, on_unknown="hold")
+            return _twilio(settings, sender)
         case "kannel":
-            return SmsNotifier(_kannel(settings), sender, on_unknown="hold")
+            return _kannel(settings, sender)
         case "http":
             knows_ids = settings.http.idempotency_header is not None
             return SmsNotifier(_http(settings.http), sender, on_unknown="resend" if knows_ids else "hold")
 
 
-def _twilio(settings: Settings) -> Gateway:
+def _twilio(settings: Settings, sender: str) -> Notifier:
+    from feedback_app.plugins._sms_receipts import TwilioReceipts
     from feedback_app.plugins._twilio import DEFAULT_URL, Account, Twilio
 
     token = read_secret("auth_token", settings.auth_token, settings.auth_token_file)
     assert token
     assert settings.account_sid
-    return Twilio(Account(url=settings.url or DEFAULT_URL, sid=settings.account_sid, token=token))
+    account = Account(url=settings.url or DEFAULT_URL, sid=settings.account_sid, token=token)
+    receipts = TwilioReceipts(settings.status_callback, token) if settings.status_callback else None
+    return SmsNotifier(Twilio(account, receipts), sender, on_unknown="hold", receipts=receipts)
 
 
-def _kannel(settings: Settings) -> Gateway:
+def _kannel(settings: Settings, sender: str) -> Notifier:
     from feedback_app.plugins._kannel import DEFAULT_URL, Kannel, KannelUser
+    from feedback_app.plugins._sms_receipts import KannelReceipts
 
     password = read_secret("password", settings.password, settings.password_file)
     assert password
     assert settings.username
     check_header_text("password", password)
-    user = KannelUser(
-        url=settings.url or DEFAULT_URL,
-        username=settings.username,
-        password=password,
-        dlr_url=settings.dlr_url,
-        dlr_mask=settings.dlr_mask,
-    )
-    return Kannel(user)
+    user = KannelUser(url=settings.url or DEFAULT_URL, username=settings.username, password=password)
+    secret = read_secret("dlr_secret", settings.dlr_secret, settings.dlr_secret_file)
+    receipts = KannelReceipts(settings.dlr_url, secret) if settings.dlr_url and secret else None
+    return SmsNotifier(Kannel(user, receipts), sender, on_unknown="hold", receipts=receipts)
 
 
 def _http(settings: HttpSettings) -> Gateway:

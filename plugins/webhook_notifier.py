@@ -90,7 +90,8 @@ class WebhookNotifier(Notifier):
     def _receipt(self, answer: Answer, message: Message, now: float) -> Receipt:
         from feedback_app.plugins._http_gateway import refusal
 
-        private = (message.recipient, message.customer_name, message.subject, message.text, message.html)
+        names = (message.customer_name, *(message.customer_name or "").split())
+        private = (message.recipient, *names, message.subject, message.text, message.html)
         piece = piece_of(answer.body, private)
         said = f"answered {answer.status}" + (f": {piece}" if piece else "")
         if answer.status in _TAKEN:

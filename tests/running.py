@@ -12,6 +12,7 @@ from typing import Any
 
 from feedback_app.daemon import Daemon
 from feedback_app.intake.records import Incoming
+from feedback_app.service import Service
 from feedback_app.settings import load_settings
 from feedback_app.store import ratings
 from feedback_app.store.sqlite.store import SqliteStore
@@ -59,6 +60,12 @@ def business(folder: Path, *, plugin: str = RECORDER, config: str = "") -> Path:
 def daemon(config: Path, **options: Any) -> Daemon:
     """Return a daemon that was not started."""
     return Daemon(load_settings(config, environ={}), **options)
+
+
+def serving(one: Daemon) -> Service:
+    """Return what works now."""
+    assert one._service is not None
+    return one._service
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from feedback_app.daemon import Daemon
 from feedback_app.model import Customer
 from feedback_app.settings import load_settings
 from tests.making import incoming
-from tests.running import DEADLINE, RECORDER, add, business, rows, running, sent, until
+from tests.running import DEADLINE, RECORDER, add, business, rows, running, sent, serving, until
 
 # Each is wrong in another way; the settings that were valid stay.
 BAD = {
@@ -79,14 +79,13 @@ async def test_bad_settings_are_refused_and_good_ones_take_effect_under_load(
                 one.reload()
                 await _rate(tmp_path, number * 100, 30)
                 await _said(caplog, "reload refused, all stays as it was", number)
-                assert one._service is not None
-                assert one._service.settings.pipeline.workers == 64, what
+                assert serving(one).settings.pipeline.workers == 64, what
             for number in range(1, 21):
                 _write(config, f"[pipeline]\nworkers = {number}\n")
                 one.reload()
                 await _rate(tmp_path, 10_000 + number * 100, 30)
                 await _said(caplog, "reloaded", number)
-                assert one._service.settings.pipeline.workers == number
+                assert serving(one).settings.pipeline.workers == number
             await until(lambda: len(sent(tmp_path)) >= 40 * 30)
     counted = Counter(sent(tmp_path))
     assert len(counted) == 40 * 30
@@ -111,9 +110,9 @@ async def test_a_changed_plugin_and_its_helper_are_read_again(tmp_path: Path) ->
                 "log.write(message.id", "log.write(_words.BEFORE + message.id"
             )
         )
-        before = one._service
+        before = serving(one)
         one.reload()
-        await until(lambda: one._service is not before)
+        await until(lambda: serving(one) is not before)
         await _rate(tmp_path, 100, 5)
         await until(lambda: len(sent(tmp_path)) == 10)
     assert [line.startswith("new:") for line in sent(tmp_path)] == [False] * 5 + [True] * 5
@@ -138,9 +137,9 @@ async def test_what_is_being_sent_ends_before_the_next_service_begins(
         await _rate(tmp_path, 1, 3)
         sending = "SELECT count(*) FROM message WHERE state = 'sending'"
         await until(lambda: rows(ledger, sending) == [(3,)])
-        before = one._service
+        before = serving(one)
         one.reload()
-        await until(lambda: one._service is not before)
+        await until(lambda: serving(one) is not before)
         await until(lambda: len(set(sent(tmp_path))) == 3)
         await until(lambda: rows(ledger, "SELECT count(*) FROM message WHERE state = 'sent'") == [(3,)])
     marked = rows(ledger, "SELECT count(*) FROM message WHERE maybe_sent_at IS NOT NULL")

@@ -236,6 +236,7 @@ def detail_data(detail: Detail) -> dict[str, Any]:
             "outcome": one.outcome,
             "provider_id": one.provider_id,
             "error": one.error,
+            "detail": one.detail,
         }
         for one in detail.tries
     ]
@@ -250,7 +251,7 @@ def detail_data(detail: Detail) -> dict[str, Any]:
 def _print(detail: Detail) -> None:
     echo_facts(message_data(detail.message))
     for number, one in enumerate(detail.tries, 1):
-        said = one.error or one.provider_id or ""
+        said = one.error or one.detail or one.provider_id or ""
         echo_text(f"try {number}  {iso(one.ended_at)}  {one.provider}: {one.outcome}  {said}".rstrip())
     click.echo()
     echo_text(detail.text)

@@ -136,7 +136,7 @@ def _of_message(detail: Detail) -> Iterator[Event]:
         f"{name} ({message.purpose}) queued for {message.channel} to {message.recipient}, id {message.message_id}",
     )
     for number, one in enumerate(detail.tries, 1):
-        said = one.error or (f"provider's id {one.provider_id}" if one.provider_id else "")
+        said = one.error or one.detail or (f"provider's id {one.provider_id}" if one.provider_id else "")
         yield one.ended_at, f"{name}, try {number} by {one.provider}: {one.outcome}{said and f', {said}'}"
     if message.receipt in ("delivered", "delayed"):
         yield message.receipt_at, f"{name} {message.receipt}: {message.receipt_detail}".rstrip(": ")

@@ -107,6 +107,7 @@ class Provider:
             started_at=started,
             ended_at=self._clock(),
             provider_id=None if receipt.provider_id is None else storable(receipt.provider_id),
+            detail=None if receipt.detail is None else storable(receipt.detail),
         )
 
     def _failed(self, claimed: ClaimedMessage, error: BaseException, started: int) -> Attempt:

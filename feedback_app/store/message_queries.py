@@ -68,6 +68,7 @@ class Try:
     outcome: str  # see outbox.AttemptOutcome
     provider_id: str | None
     error: str | None
+    detail: str | None  # what the far side said when it took the message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +149,8 @@ def _detail(connection: Connection, row: RowMapping) -> Detail:
 def _tries(connection: Connection, number: int) -> tuple[Try, ...]:
     attempt = delivery_attempt.c
     query = select(
-        attempt.started_at, attempt.ended_at, attempt.provider, attempt.outcome, attempt.provider_id, attempt.error
+        attempt.started_at, attempt.ended_at, attempt.provider, attempt.outcome, attempt.provider_id, attempt.error,
+        attempt.detail,
     ).where(attempt.message_number == number)  # fmt: skip
     return tuple(Try(**row) for row in connection.execute(query.order_by(attempt.id)).mappings())
 

@@ -175,6 +175,7 @@ class Attempt:
     next_attempt_at: Milliseconds | None = None  # for queued
     provider_id: str | None = None
     error: str | None = None
+    detail: str | None = None  # what the far side said when it took the message
     fault: str | None = None  # what the plugin itself did wrong, for the log
     before: tuple[Attempt, ...] = ()  # what other providers said to the message in the same turn
     bad_address: str = ""  # nothing more is to be sent there
@@ -212,9 +213,18 @@ def settle(connection: Connection, attempts: Sequence[Attempt], channel: str = "
     insert_rows(
         connection,
         "delivery_attempt",
-        ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error"),
+        ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error", "detail"),
         [
-            (one.number, one.started_at, one.ended_at, one.provider, one.outcome, one.provider_id, one.error)
+            (
+                one.number,
+                one.started_at,
+                one.ended_at,
+                one.provider,
+                one.outcome,
+                one.provider_id,
+                one.error,
+                one.detail,
+            )
             for last in attempts
             for one in (*last.before, last)
             if one.outcome != "suppressed"

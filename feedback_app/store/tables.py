@@ -158,6 +158,7 @@ delivery_attempt = Table(
     ),  # sent, temporary, permanent, channel_down, unknown, bug, bounced
     Column("provider_id", Text),
     Column("error", Text),
+    Column("detail", Text),  # what the far side said when it took the message
 )
 
 report_run = Table(

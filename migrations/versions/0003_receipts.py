@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("message", sa.Column("receipt", sa.Text()))
     op.add_column("message", sa.Column("receipt_at", sa.BigInteger()))
     op.add_column("message", sa.Column("receipt_detail", sa.Text()))
+    op.add_column("delivery_attempt", sa.Column("detail", sa.Text()))
     op.create_table(
         "suppressed_address",
         sa.Column("channel", sa.Text(), nullable=False),

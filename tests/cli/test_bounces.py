@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import email
+import hashlib
+import hmac
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import policy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from feedback_app.plugins import email_notifier
 from tests.bounces import notification
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Result
 from tests.running import rows
 from tests.servers import RecordingHttpGateway, RecordingSmtpServer, free_port
 
@@ -190,3 +197,114 @@ def test_the_second_mail_server_takes_what_the_first_does_not(
                 "sent",
             ]
     assert rows(folder / "feedback.db", "SELECT count(*) FROM suppressed_address") == [(0,)]
+
+
+CALLBACK = "https://shop.example.com/receipts"
+
+
+def _callback(
+    folder: Path, number: int, sms: RecordingHttpGateway, *, forged: bool = False, **form: str
+) -> Path:
+    """Write Twilio's call about a message into a file; returns it."""
+    ledger_id = rows(folder / "feedback.db", "SELECT message_id FROM message WHERE id = 1")[0][0].split(".")[
+        -1
+    ]
+    url = f"{CALLBACK}?message=thanks.{number}.{ledger_id}"
+    text = url + "".join(name + form[name] for name in sorted(form))
+    key = b"somebody else's" if forged else sms.auth_token.encode()
+    signature = base64.b64encode(hmac.digest(key, text.encode(), hashlib.sha1)).decode()
+    file = folder / "requests.jsonl"
+    line = {"url": url, "headers": {"X-Twilio-Signature": signature}, "body": urlencode(form)}
+    file.write_text(json.dumps(line) + "\n\n")
+    return file
+
+
+def _ingest(cli: Cli, file: Path) -> Result:
+    return cli("messages", "receipts", "ingest", "--channel", "sms", str(file))
+
+
+def test_receipts_of_a_gateway_settle_what_was_taken(cli: Cli, folder: Path) -> None:
+    """Delivered is noted; a failure goes by the next channel, and suppresses the number where nobody has it."""
+    with _servers(folder) as (mail, sms):
+        config = folder / "config.toml"
+        config.write_text(config.read_text() + f'status_callback = "{CALLBACK}"\n')
+        _rate(cli, "ada", preferred="sms,email")
+        cli.ok("run", "--drain")
+        assert len(sms.messages) == 1
+        on_the_way = _callback(folder, 1, sms, MessageStatus="sent")
+        assert _ingest(cli, on_the_way).out == "nothing new\n"
+        delivered = _callback(folder, 1, sms, MessageStatus="delivered")
+        assert _ingest(cli, delivered).out == "1 delivered\n"
+        failed = _callback(folder, 1, sms, MessageStatus="failed", ErrorCode="30005")
+        assert _ingest(cli, failed).out == "1 known before\n"  # out of order: it was delivered
+        assert _message(cli)["receipt"] == "delivered"
+        assert "delivered: Twilio: delivered" in cli.ok("feedback", "explain", "1").out
+
+        _rate(cli, "bob", preferred="sms,email")
+        cli.ok("run", "--drain")
+        forged = _ingest(
+            cli, _callback(folder, 2, sms, forged=True, MessageStatus="failed", ErrorCode="30005")
+        )
+        assert (forged.code, forged.out) == (65, "nothing new\n")
+        assert "requests.jsonl:1: forged: X-Twilio-Signature does not fit" in forged.err
+        assert _message(cli, 2)["state"] == "sent"
+        failed = _callback(folder, 2, sms, MessageStatus="undelivered", ErrorCode="30005")
+        assert _ingest(cli, failed).out == "1 failed\n"
+        assert [one["address"] for one in cli.ok("suppressions", "list", "--json").json] == ["+4915112345678"]
+        cli.ok("run", "--drain")
+        assert len(mail.mails) == 1
+        assert _message(cli, 2)["channel"] == "email"
+
+
+def test_a_receipt_may_come_before_the_gateways_answer(cli: Cli, folder: Path) -> None:
+    """It is noted while the message is being sent, and its word holds when the send ends."""
+    with _servers(folder) as (_, sms):
+        config = folder / "config.toml"
+        config.write_text(config.read_text() + f'status_callback = "{CALLBACK}"\n')
+        _rate(cli, "ada", preferred="sms")
+        real = sms.answer
+
+        def telling_first(request: Any) -> Any:
+            found = real(request)
+            told = subprocess.run(
+                [sys.executable, "-m", "feedback_app", "messages", "receipts", "ingest", "--channel", "sms",
+                 str(_callback(folder, 1, sms, MessageStatus="undelivered", ErrorCode="30003"))],
+                cwd=folder, capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            assert told.stdout == "1 failed\n"
+            return found
+
+        sms.answer = telling_first  # type: ignore[method-assign]
+        cli.ok("run", "--drain")
+        found = _message(cli)
+        assert (found["state"], found["error"]) == ("dead", "Twilio: undelivered, error 30003")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{", "requests.jsonl:1: Input data was truncated"),
+        ('["url"]', "requests.jsonl:1: Expected `object`, got `array`"),
+        ('{"body": "x"}', "requests.jsonl:1: Object missing required field `url`"),
+        ('{"url": "x", "body_base64": "?"}', "requests.jsonl:1: Invalid base64 encoded string"),
+        ('{"url": "x"}', "requests.jsonl:1: forged: no gateway was told to send receipts"),
+    ],
+)
+def test_bad_lines_are_named_and_cost_65(cli: Cli, folder: Path, line: str, complaint: str) -> None:
+    """File, line and reason; the other lines count."""
+    with _servers(folder) as (_, _sms):
+        file = folder / "requests.jsonl"
+        file.write_text(line + "\n")
+        refused = _ingest(cli, file)
+        assert refused.code == 65
+        assert complaint in refused.err
+
+
+def test_receipts_of_a_channel_that_nobody_serves_are_refused(cli: Cli, folder: Path) -> None:
+    """One line, with what there is."""
+    with _servers(folder):
+        file = folder / "requests.jsonl"
+        file.write_text("{}\n")
+        refused = cli("messages", "receipts", "ingest", "--channel", "fax", str(file))
+        assert refused.code == 2
+        assert "no plugin serves the channel 'fax'; there are: email, sms" in refused.err

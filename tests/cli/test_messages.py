@@ -76,7 +76,7 @@ def test_a_message_is_shown_to_programs_with_its_history(cli: Cli, outbox: Ledge
 
     assert shown["delivery_attempts"] == [
         {"started_at": "2027-01-15T08:00:00.000Z", "ended_at": "2027-01-15T08:00:00.000Z", "provider": "mail",
-         "outcome": "permanent", "provider_id": None, "error": "550 no"}
+         "outcome": "permanent", "provider_id": None, "error": "550 no", "detail": None}
     ]  # fmt: skip
     assert (shown["text"], shown["html"]) == ("Thank you.", "")
     (listed,) = cli.ok("messages", "list", "--json", "--state", "dead").json

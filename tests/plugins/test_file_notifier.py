@@ -131,7 +131,7 @@ async def test_one_that_is_cancelled_leaves_a_whole_line_or_none(tmp_path: Path)
         with pytest.raises(asyncio.CancelledError):
             await sending
         await one.send(message(2))
-    assert [record["id"] for record in lines_of(file)][-1] == "thanks.2"
+    assert "thanks.2" in [record["id"] for record in lines_of(file)]
 
 
 def test_it_is_off_unless_configured(tmp_path: Path) -> None:

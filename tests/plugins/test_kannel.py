@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from feedback_app import ChannelDown, Notifier, OutcomeUnknown, PermanentFailure, Receipt, TemporaryFailure
+from feedback_app import (
+    ChannelDown,
+    DeliveryReceipt,
+    Notifier,
+    OutcomeUnknown,
+    PermanentFailure,
+    Receipt,
+    ReceiptRequest,
+    TemporaryFailure,
+)
 from feedback_app.plugins import sms_notifier
 from feedback_app.plugins._kannel import Kannel as Gateway
 from feedback_app.plugins._kannel import KannelUser
+from feedback_app.plugins._sms_receipts import KannelReceipts
 from feedback_app.plugins.sms_notifier import Settings, SmsNotifier
 from tests.plugins.http_helpers import answer, outcome_of
 from tests.plugins.kannel_server import Kannel, bytes_of, need_kannel, text_of
@@ -20,7 +31,8 @@ from tests.plugins.mail_helpers import opened
 from tests.plugins.scripted_http import ScriptedHttpServer
 from tests.plugins.sms_helpers import NUMBER, message
 from tests.plugins.wire import Reply, label
-from tests.servers import LOOPBACK, Act, free_port
+from tests.running import until
+from tests.servers import LOOPBACK, Act, RecordingHttpServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +49,14 @@ def kannel(tmp_path: Path) -> Iterator[Kannel]:
         yield running
 
 
+SECRET = SecretStr("canary-0123456789 %d")
+
+
 def notifier(url: str, limit: float = 10.0, password: str = Kannel.password, dlr: str = "") -> SmsNotifier:
-    """Return the notifier for a Kannel there."""
-    user = KannelUser(
-        url=url, username=Kannel.username, password=SecretStr(password), dlr_url=dlr or None, dlr_mask=31
-    )
-    return SmsNotifier(Gateway(user, limit), "Shop", on_unknown="hold")
+    """Return the notifier for a Kannel there, which is to call `dlr`."""
+    user = KannelUser(url=url, username=Kannel.username, password=SecretStr(password))
+    receipts = KannelReceipts(dlr, SECRET) if dlr else None
+    return SmsNotifier(Gateway(user, receipts, limit), "Shop", on_unknown="hold", receipts=receipts)
 
 
 async def test_texts_of_all_kinds_arrive_as_they_were(kannel: Kannel) -> None:
@@ -174,16 +188,31 @@ async def test_every_answer_means_what_it_must(
 
 async def test_kannel_is_told_whom_to_tell(caplog: pytest.LogCaptureFixture) -> None:
     """Delivery reports come with the message's id; without a URL Kannel is asked for none."""
-    url = "https://shop.example.com/dlr?id={id}&status=%d"
+    url = "https://shop.example.com/dlr?shop=1"
     async with ScriptedHttpServer([answer("202 OK")] * 2) as server:
         for wanted in (url, ""):
             async with opened(notifier(server.url, dlr=wanted)) as one:
                 await one.send(message())
     told, untold = (request.headers for request in server.requests)
-    assert told["x-kannel-dlr-url"] == "https://shop.example.com/dlr?id=thanks-1&status=%d"
+    assert told["x-kannel-dlr-url"] == (f"{url}&message=thanks-1&secret=canary-0123456789%%20%%25d&status=%d")
     assert told["x-kannel-dlr-mask"] == "31"
     assert not [name for name in untold if "dlr" in name]
     assert server.requests[0].target == "/2010-04-01", "neither login nor text stand in the address"
+
+
+async def test_a_real_kannel_calls_the_url_and_is_known_by_it(kannel: Kannel) -> None:
+    """With the event in the place of %d; what nobody but Kannel knows tells it from others."""
+    with RecordingHttpServer() as ours:
+        one = notifier(kannel.url, dlr=f"{ours.url}/receipts?shop=1")
+        async with opened(one):
+            await one.send(message())
+        await until(lambda: ours.requests)
+        called = re.sub(r"status=\d+", "status=%d", f"{ours.url}{ours.requests[0].path}")
+    assert one.read_receipts(ReceiptRequest(url=called.replace("%d", "1"), method="GET")) == [
+        DeliveryReceipt(message_id="thanks-1", state="delivered", detail="Kannel: delivered")
+    ]
+    on_the_way = called.replace("%d", "8")  # taken by the centre
+    assert one.read_receipts(ReceiptRequest(url=on_the_way, method="GET")) == ()
 
 
 async def test_who_is_cancelled_leaves_the_next_one_alone() -> None:
@@ -217,8 +246,10 @@ async def test_nobody_there_surely_took_nothing() -> None:
         ({**KANNEL, "password_file": "/x"}, "password and password_file are both given"),
         ({**KANNEL, "username": "sh\nop"}, "should match pattern"),
         ({**KANNEL, "sender": "MG" + "a1" * 16}, "is for gateway 'twilio'"),
-        ({**KANNEL, "dlr_url": "http://x/\r\nX-Kannel-To: 1"}, "not a web address"),
-        ({**KANNEL, "dlr_mask": 64}, "less than or equal to 63"),
+        ({**KANNEL, "dlr_url": "https://x/\r\nX-Kannel-To: 1"}, "not a web address"),
+        ({**KANNEL, "dlr_url": "http://shop.example.com/dlr"}, "use https"),
+        ({**KANNEL, "dlr_url": "https://shop.example.com/dlr"}, "dlr_url needs dlr_secret"),
+        ({**KANNEL, "dlr_secret": "short"}, "at least 16"),
         ({**KANNEL, "url": "http://kannel.example.com:13013/cgi-bin/sendsms"}, "use https"),
     ],
 )

@@ -30,7 +30,7 @@ SENT, DOWN, UNKNOWN = Receipt, ChannelDown, OutcomeUnknown
 def notifier(url: str, answer_limit: float = 10.0) -> SmsNotifier:
     """Return the notifier for a gateway there."""
     account = Account(url=url, sid="AC1", token=SecretStr("canary-token"))
-    return SmsNotifier(Twilio(account, answer_limit), "+15005550006", "hold")
+    return SmsNotifier(Twilio(account, None, answer_limit), "+15005550006", "hold")
 
 
 def answer(status: str, body: bytes = b"", *headers: str) -> bytes:

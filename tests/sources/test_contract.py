@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from feedback_app.daemon import Daemon
-from tests.running import DEADLINE, business, daemon, rows, running, until
+from tests.running import DEADLINE, business, daemon, rows, running, serving, until
 from tests.sources.rig import Rig, rating
 
 LOW = {"rating": 1}
@@ -41,7 +41,7 @@ def taken(ledger: Path) -> list[str]:
 
 def state(one: Daemon, name: str) -> Any:
     """Return how a source fares in this process."""
-    return next(sourcing.condition for sourcing in one._service.sourcings if sourcing.name == name)
+    return next(sourcing.condition for sourcing in serving(one).sourcings if sourcing.name == name)
 
 
 def command(config: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from feedback_app.intake.sourcing import Patience
-from tests.running import DEADLINE, daemon, rows, running, until
+from tests.running import DEADLINE, daemon, rows, running, serving, until
 from tests.sources.scripted import ENDLESS, scripted
 from tests.sources.test_contract import state, taken
 
@@ -127,7 +127,7 @@ async def test_while_the_ledger_is_locked_nothing_is_acknowledged(
         try:
             locker.execute("BEGIN IMMEDIATE")
             (tmp_path / "go").touch()
-            await until(lambda: one._service.sourcings[0].in_flight)
+            await until(lambda: serving(one).sourcings[0].in_flight)
             await until(lambda: "waiting for the ledger" in caplog.text)
             assert not [name for name, _ in calls() if name == "acknowledge"]
             assert state(one, "scripted").state == "running"
@@ -169,7 +169,7 @@ async def test_stopping_finishes_the_commit_that_is_under_way(tmp_path: Path) ->
     )
     one = daemon(scripted(tmp_path, methods))
     async with running(one):
-        await until(lambda: calls() or one._service.sourcings[0].in_flight)
+        await until(lambda: calls() or serving(one).sourcings[0].in_flight)
     assert [name for name, _ in calls()] == ["acknowledge", "close"]
 
 
