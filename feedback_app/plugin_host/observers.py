@@ -63,8 +63,8 @@ class _Observer:
                         "plugin is too slow to hear of every message", extra={"plugin": self._hooked.plugin}
                     )
                 self._untold += 1
-            else:
-                self._say_untold()
+        if self._waiting.qsize() <= WAITING // 2:  # it is no longer full all the time
+            self._say_untold()
 
     def _say_untold(self) -> None:
         if self._untold:
