@@ -27,11 +27,13 @@ from feedback_app.model import (
     ReceiptRequest,
     Received,
     Section,
+    Settled,
 )
 
 if TYPE_CHECKING:
     from feedback_app.daemon import Daemon
     from feedback_app.intake.file_rows import FileRow, read_rows
+    from feedback_app.report.figures import DayFigures
     from feedback_app.settings import load_settings
 
 __version__ = "0.1.0"
@@ -42,6 +44,7 @@ __all__ = [
     "ChannelDown",
     "Customer",
     "Daemon",
+    "DayFigures",
     "DeliveryReceipt",
     "Feedback",
     "FileRow",
@@ -54,6 +57,7 @@ __all__ = [
     "ReceiptRequest",
     "Received",
     "Section",
+    "Settled",
     "Source",
     "SourceDown",
     "TemporaryFailure",
@@ -66,6 +70,7 @@ __all__ = [
 # The daemon brings the database and the settings library with it: a plugin's import stays light without them.
 _LAZY = {
     "Daemon": "feedback_app.daemon",
+    "DayFigures": "feedback_app.report.figures",
     "FileRow": "feedback_app.intake.file_rows",
     "load_settings": "feedback_app.settings",
     "read_rows": "feedback_app.intake.file_rows",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from feedback_app.contracts import Notifier
     from feedback_app.delivery.fallback import FallBack
     from feedback_app.delivery.lease import LeaseHolder
+    from feedback_app.delivery.settled import OnSettled
     from feedback_app.model import Milliseconds
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
@@ -160,10 +161,11 @@ def dispatchers_of(  # noqa: PLR0913 - the parts that delivery is made of
     clock: Clock,
     purpose: str | None = None,
     fall_back: FallBack | None = None,
+    on_settled: OnSettled | None = None,
 ) -> list[Dispatcher]:
     """Return a dispatcher for each channel; `purpose` narrows them to one kind of message.
 
-    `fall_back` takes what a channel gives up to the customer's next one.
+    `fall_back` takes what a channel gives up to the customer's next one; `on_settled` is told what has ended.
     """
     policy = DeliveryPolicy(
         workers=settings.delivery.workers,
@@ -189,6 +191,7 @@ def dispatchers_of(  # noqa: PLR0913 - the parts that delivery is made of
             clock=clock,
             purpose=purpose,
             fall_back=fall_back,
+            on_settled=on_settled,
         )
         for channel, providers in host.notifiers.items()
     ]

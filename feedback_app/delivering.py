@@ -12,6 +12,7 @@ from feedback_app import assembly
 from feedback_app.clock import now_ms
 from feedback_app.concurrency import Every, Ticker
 from feedback_app.errors import Busy, Unreachable
+from feedback_app.plugin_host import Observers
 from feedback_app.presence import Presence
 from feedback_app.store.ledger import ledger_of
 
@@ -32,6 +33,8 @@ async def deliver_now(settings: Settings, purpose: str) -> Counter[str] | None:
             raise
         except Busy:
             return None
+        observers = Observers(host)
+        stack.push_async_callback(observers.close)
         await assembly.open_notifiers(stack, host)
         await assembly.recover(store, host, settings, now_ms())
         presence = await stack.enter_async_context(
@@ -40,7 +43,13 @@ async def deliver_now(settings: Settings, purpose: str) -> Counter[str] | None:
         if store.shared:
             await presence.sign_on(assembly.resending(host))
         dispatchers = assembly.dispatchers_of(
-            settings, host, store, lease=presence, clock=now_ms, purpose=purpose
+            settings,
+            host,
+            store,
+            lease=presence,
+            clock=now_ms,
+            purpose=purpose,
+            on_settled=observers.tell_all,
         )
 
         async def beat() -> None:

@@ -81,6 +81,16 @@ class Receipt(Struct, frozen=True, kw_only=True):
     detail: str | None = None  # such as the SMTP reply; shown, so no secrets
 
 
+class Settled(Struct, frozen=True, kw_only=True):
+    """How a message ended; `Message.attempt` says with which try."""
+
+    state: Literal["sent", "suppressed", "dead"]  # suppressed: nothing was to be sent; dead: given up
+    at: Milliseconds
+    provider: str = ""  # the plugin that was asked last, "" where none was
+    provider_id: str | None = None  # the far side's own id of the message
+    reason: str | None = None  # why it was not sent
+
+
 class ReceiptRequest(Struct, frozen=True, kw_only=True):
     """What a far side told of messages later, by HTTP: a request as it came."""
 

@@ -18,6 +18,7 @@ from feedback_app import assembly
 from feedback_app.chores import Chores, rest_as_asked
 from feedback_app.delivery.fallback import FallBack
 from feedback_app.parts import end, wake_all
+from feedback_app.plugin_host import Observers, Sections
 from feedback_app.processing import Processor
 from feedback_app.report.reporter import Reporter
 from feedback_app.store import customers, sources
@@ -61,6 +62,7 @@ class Service:
         self._opened = AsyncExitStack()
         self.settings = settings
         self.host = host
+        self._observers = Observers(host)
         self.processed = 0
         self.dispatchers: list[Dispatcher] = []
         self.sourcings: list[Sourcing] = []
@@ -68,6 +70,7 @@ class Service:
 
     async def open(self) -> None:
         """Get the channels ready. Raises BadConfig naming the plugin that failed."""
+        self._opened.push_async_callback(self._observers.close)
         await assembly.open_notifiers(self._opened, self.host)
 
     async def close(self) -> None:
@@ -99,7 +102,7 @@ class Service:
     ) -> None:
         """Work until `until` returns, then finish what is in flight; `stands` is called once everything runs."""
         processor = await self._assemble(suspects)
-        reporter = Reporter(self.store, self.settings, clock=self._moment)
+        reporter = Reporter(self.store, self.settings, clock=self._moment, sections=Sections(self.host))
         ending = asyncio.Event()
         chores = Chores(
             self.store,
@@ -143,6 +146,7 @@ class Service:
             lease=self._presence,
             clock=self._clock,
             fall_back=FallBack(store, pipeline, on_queued=self._wake_delivery),
+            on_settled=self._observers.tell_all,
         )
         processor = Processor(
             store,

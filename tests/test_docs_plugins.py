@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from feedback_app import Customer, Feedback, Message, Receipt
+from feedback_app import Customer, Feedback, Message, Receipt, Section
 from feedback_app.plugin_host import PluginHost
+from feedback_app.report.sample import sample_day
 from feedback_app.settings import load_settings
 from feedback_app.testing import HttpAnswer, ReceivedRequest, RecordingHttpServer
 from tests.cli.conftest import Cli, cli, folder
@@ -70,6 +71,9 @@ async def test_the_plugins_of_a_chapter_work(host: PluginHost) -> None:
             assert isinstance(await notifier.send(MESSAGE), Receipt)
     for _, analyser in host.analysers:
         assert json.dumps(dict(await analyser.analyse(Feedback(rating=1, comment="TOO loud"))))
+    for hooked in host.later["add_report_section"]:
+        if hooked.plugin in {plugin.name for plugin in mine}:
+            assert [type(found) for found in hooked.call(figures=sample_day())] == [Section]
 
 
 async def test_the_first_plugin_is_20_lines_and_prints(

@@ -20,6 +20,7 @@ from feedback_app.intake.importing import Listener, Tally, import_customers, imp
 from feedback_app.intake.ratings import RATINGS, read_ratings
 from feedback_app.intake.reader import open_records
 from feedback_app.intake.records import ReadOptions
+from feedback_app.plugin_host import Sections
 from feedback_app.report.reporter import Reporter
 from feedback_app.settings import Settings, load_settings
 from feedback_app.store.ledger import ledger_of
@@ -86,8 +87,9 @@ async def _import(settings: Settings, folder: Path, clock: Clock) -> tuple[Tally
 
 async def _report(settings: Settings, day: date) -> str:
     async with ledger_of(settings).open() as store:
-        reporter = Reporter(store, settings)
-        text = reporter.text([await reporter.build("daily", day)])
+        host = assembly.load_plugins(settings)
+        reporter = Reporter(store, settings, sections=Sections(host))
+        text = await reporter.text([await reporter.build("daily", day)])
         await reporter.make("daily", day, "manual")
         return text
 

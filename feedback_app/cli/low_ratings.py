@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened, shown
+from feedback_app.cli.facts import by_analyser, short
 from feedback_app.cli.paging import Form, echo_facts, echo_text, print_rows
 from feedback_app.cli.typed import RowNumber, plain
 from feedback_app.errors import BadData, NotFound
@@ -63,7 +64,8 @@ def show(program: Program, number: int, *, as_json: bool) -> None:
     if as_json:
         echo_json(case_data(case))
         return
-    echo_facts({**case_data(case), "comment": None, "notes": None})
+    facts = {f"analysis, {name}": said for name, said in by_analyser(case.analysis)}
+    echo_facts({**case_data(case), "comment": None, "notes": None, "analysis": None, **facts})
     if case.comment:
         click.echo()
         echo_text(case.comment)
@@ -240,12 +242,22 @@ def case_data(case: Case) -> dict[str, Any]:
 
 def _cells(case: Case) -> tuple[object, ...]:
     who = case.customer_name or case.customer_id
-    comment = shortened(case.comment)
-    return case.id, iso(case.stored_at), plain(case.rating), case.state, case.owner, case.item, who, comment
+    said, comment = shortened(short(case.analysis)), shortened(case.comment)
+    return (
+        case.id,
+        iso(case.stored_at),
+        plain(case.rating),
+        case.state,
+        case.owner,
+        case.item,
+        who,
+        said,
+        comment,
+    )
 
 
 _FORM = Form(
     data=case_data,
-    header=("id", "stored", "rating", "state", "owner", "item", "customer", "comment"),
+    header=("id", "stored", "rating", "state", "owner", "item", "customer", "analysis", "comment"),
     cells=_cells,
 )

@@ -15,6 +15,7 @@ from feedback_app.cli.context import Program, echo_json, echo_table, iso, json_o
 from feedback_app.errors import CannotCreate, StorageFailed, Unavailable, UsageError
 
 if TYPE_CHECKING:
+    from feedback_app.plugin_host import PluginHost
     from feedback_app.report.figures import DayFigures
     from feedback_app.report.reporter import Reporter
     from feedback_app.settings import Settings
@@ -53,11 +54,11 @@ def build(program: Program, name: str, on: str | None, form: Format, output: Pat
         zone = settings.reports[name].timezone
         raise UsageError(f"--date {day}: that day has not begun in {zone}; the latest is {today}")
 
-    async def work(store: Store) -> str:
-        from feedback_app.report.reporter import Reporter
+    from feedback_app.plugin_host import PluginHost
 
-        reporter = Reporter(store, settings)
-        return _formatted(reporter, await reporter.build(name, day), form)
+    async def work(store: Store) -> str:
+        reporter = _reporter(store, settings, None if form in ("json", "csv") else PluginHost.load(settings))
+        return await _formatted(reporter, await reporter.build(name, day), form)
 
     content = program.with_store(work)
     if output is None:
@@ -82,12 +83,10 @@ def send(program: Program, name: str, on: str | None, *, dry_run: bool) -> None:
 
     from feedback_app import assembly
 
-    assembly.load_plugins(settings)  # nothing is made that nobody could deliver
+    host = assembly.load_plugins(settings)  # nothing is made that nobody could deliver
 
     async def work(store: Store) -> None:
-        from feedback_app.report.reporter import Reporter
-
-        reporter = Reporter(store, settings)
+        reporter = _reporter(store, settings, host)
         if dry_run:
             await _rehearse(reporter, settings, name, day)
         else:
@@ -150,14 +149,24 @@ def _day(given: str | None, *, default: date) -> date:
     return day
 
 
-def _formatted(reporter: Reporter, figures: DayFigures, form: Format) -> str:
+def _reporter(store: Store, settings: Settings, host: PluginHost | None) -> Reporter:
+    """Return what makes the reports, with the sections of these plugins."""
+    from feedback_app.plugin_host import Sections
+    from feedback_app.report.reporter import Reporter
+
+    if host is None:
+        return Reporter(store, settings)
+    return Reporter(store, settings, sections=Sections(host))
+
+
+async def _formatted(reporter: Reporter, figures: DayFigures, form: Format) -> str:
     from feedback_app.report.export import as_data, to_csv
 
     match form:
         case "text":
-            return reporter.text([figures])
+            return await reporter.text([figures])
         case "html":
-            return reporter.html([figures])
+            return await reporter.html([figures])
         case "json":
             return json.dumps(as_data(figures), ensure_ascii=False, indent=2) + "\n"
         case "csv":

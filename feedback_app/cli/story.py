@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from feedback_app.cli.context import iso, shortened, shown
+from feedback_app.cli.facts import by_analyser
 from feedback_app.cli.low_ratings import case_data
 from feedback_app.cli.messages import detail_data
 from feedback_app.cli.typed import plain
@@ -111,9 +111,8 @@ def _of_rating(rating: StoredRating) -> Iterator[Event]:
     if rating.state == "dead":
         yield None, "given up: it will not be processed"
     if rating.state == "processed":
-        if rating.analysis:
-            facts = json.dumps(rating.analysis, ensure_ascii=False)
-            yield rating.processed_at, f"analysed: {facts}"
+        for analyser, said in by_analyser(rating.analysis):
+            yield rating.processed_at, f"analysed by {analyser}: {shortened(said, 200)}"
         ended = rating.ended or ""
         yield rating.processed_at, f"processed, ended as {ended}: {_ENDED.get(ended, ended)}"
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.delivery.provider import noted
+from feedback_app.delivery.settled import ended_by, opted_out, suppressed
 from feedback_app.errors import Busy, fault_site
 from feedback_app.store import limits, outbox
-from feedback_app.store.outbox import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from feedback_app.delivery.fallback import FallBack
     from feedback_app.delivery.lease import LeaseHolder
     from feedback_app.delivery.provider import DeliveryPolicy, Provider
-    from feedback_app.model import Milliseconds
-    from feedback_app.store.outbox import ClaimedMessage
+    from feedback_app.delivery.settled import OnSettled
+    from feedback_app.model import Message, Milliseconds, Settled
+    from feedback_app.store.limits import Limit
+    from feedback_app.store.outbox import Attempt, ClaimedMessage
     from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,8 +55,8 @@ class Dispatcher:
     """Delivers the messages of one channel until stopped.
 
     The first of `providers` that is up gets them; one that it refuses for good is given to the next. `purpose` narrows
-    it to one kind of message. What none of them could deliver is left to `fall_back`. `counts` tells what came of the
-    tries of this run, by the message's state after them.
+    it to one kind of message. What none of them could deliver is left to `fall_back`, what has ended is told to
+    `on_settled`. `counts` tells what came of the tries of this run, by the message's state after them.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a channel's delivery is made of
@@ -68,9 +70,11 @@ class Dispatcher:
         clock: Clock,
         purpose: str | None = None,
         fall_back: FallBack | None = None,
+        on_settled: OnSettled | None = None,
     ) -> None:
         self._store = store
         self._fall_back = fall_back
+        self._on_settled = on_settled
         self._policy = policy
         self._lease = lease
         self._clock = clock
@@ -131,15 +135,18 @@ class Dispatcher:
         if not self._lease.holds():
             await asyncio.sleep(_STORE_PAUSE)  # thought dead by now, perhaps; the next heartbeat tells
             return Claim((), 0)
+        out: list[ClaimedMessage] = []  # of customers who opted out
         try:
             claimed, again_at = await self._store.claim(
-                partial(self._claim_allowed, provider=provider, room=room, now=now)
+                partial(self._claim_allowed, limit=provider.limit, room=room, now=now, out=out)
             )
             provider.limited_until = again_at or None
         except Busy as error:
             log.warning("waiting for the ledger", extra={"reason": str(error)})
             await asyncio.sleep(_STORE_PAUSE)
             return Claim((), 0)  # what is due is not known, so this is no sign of having nothing to do
+        if out and self._on_settled is not None:
+            self._on_settled(opted_out(out, now))
         if claimed:
             failpoints.reached("delivery.claimed")
             if probing:
@@ -151,18 +158,17 @@ class Dispatcher:
         return Claim((), None if due is None else max(0.0, (due - now) / 1000))
 
     def _claim_allowed(
-        self, connection: Connection, provider: Provider, room: int, now: Milliseconds
+        self, connection: Connection, limit: Limit, room: int, now: Milliseconds, out: list[ClaimedMessage]
     ) -> tuple[list[ClaimedMessage], Milliseconds]:
         """Claim as many as the provider may be given now; returns them and, where that is none, when to ask again."""
-        limit = provider.limit
         if limit.is_set:
             allowed = limits.allowance(connection, limit, room, now)
             if not allowed.count:
                 return [], allowed.again_at
             room = allowed.count
-        lease = outbox.Lease(self._lease.owner, now + _LEASE, provider.name)
+        lease = outbox.Lease(self._lease.owner, now + _LEASE, limit.provider)
         claimed = outbox.claim(
-            connection, self.channel, lease=lease, now=now, limit=room, purpose=self._purpose
+            connection, self.channel, lease=lease, now=now, limit=room, purpose=self._purpose, suppressed=out
         )
         if limit.is_set:
             limits.claimed(connection, limit, len(claimed), now)
@@ -175,7 +181,7 @@ class Dispatcher:
             return None
         if claimed.refusal:
             provider.health.unclear(claimed.number, self._clock())
-            return await self._given_up(claimed, self._suppressed(claimed))
+            return await self._given_up(claimed, suppressed(claimed, self._clock()))
         attempt = await self._try(claimed, provider, ())
         waits: list[float] = []  # seconds until those can be asked that cannot be asked now
         for spare in self.providers[self.providers.index(provider) + 1 :]:
@@ -204,20 +210,6 @@ class Dispatcher:
         if self._fall_back is not None:
             attempt = replace(attempt, instead=await self._fall_back.instead_of(claimed.message))
         return noted(attempt)
-
-    def _suppressed(self, claimed: ClaimedMessage) -> Attempt:
-        now = self._clock()
-        return Attempt(
-            number=claimed.number,
-            outcome="suppressed",
-            state="suppressed",
-            provider="",
-            owner=claimed.owner,
-            started_at=now,
-            ended_at=now,
-            counted=False,
-            error=f"nothing is sent to this address any more: {claimed.refusal}",
-        )
 
     async def _try(
         self, claimed: ClaimedMessage, provider: Provider, before: tuple[Attempt, ...]
@@ -254,16 +246,22 @@ class Dispatcher:
             provider.health.probes(claimed.number)
         return wait
 
-    def _record(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
+    def _record(
+        self, connection: Connection, tried: Sequence[tuple[ClaimedMessage, Attempt]]
+    ) -> list[tuple[Message, Settled]]:
+        """Record how tries ended; returns what has ended with them, where somebody wants to hear of it."""
+        attempts = [attempt for _, attempt in tried]
         outbox.settle(connection, attempts, self.channel)
         tries = [attempt for one in attempts for attempt in (*one.before, one)]
         for provider in self.providers:
             limits.settled(
                 connection, provider.limit, [one for one in tries if one.provider == provider.name]
             )
+        return ended_by(connection, tried) if self._on_settled is not None else []
 
     async def _settle(self, results: Sequence[JobResult[Given, Attempt | None]]) -> None:
-        attempts = [one.value for one in results if one.value is not None]
+        tried = [(one.job.claimed, one.value) for one in results if one.value is not None]
+        ended: list[tuple[Message, Settled]] = []
         # Ended in mid-send: it may have left, so it is not given back but decided at the next start.
         untried = [
             one.job
@@ -280,8 +278,8 @@ class Dispatcher:
                 )
         while True:
             try:
-                if attempts:
-                    await self._store.write(partial(self._record, attempts=attempts))
+                if tried:
+                    ended = await self._store.write(partial(self._record, tried=tried))
                 for owner in {one.claimed.owner for one in untried}:
                     numbers = [one.claimed.number for one in untried if one.claimed.owner == owner]
                     await self._store.write(partial(outbox.release, numbers=numbers, owner=owner))
@@ -290,6 +288,8 @@ class Dispatcher:
                 log.warning("waiting for the ledger", extra={"reason": str(error)})
                 await asyncio.sleep(_STORE_PAUSE)
         failpoints.reached("delivery.settled")
-        self.counts.update("queued" if one.instead else one.state for one in attempts)
-        if self._fall_back is not None and any(one.instead for one in attempts):
+        self.counts.update("queued" if one.instead else one.state for _, one in tried)
+        if self._fall_back is not None and any(one.instead for _, one in tried):
             self._fall_back.on_queued()
+        if ended and self._on_settled is not None:
+            self._on_settled(ended)

@@ -11,7 +11,7 @@ from feedback_app.concurrency.bounded import Abandoned, bounded
 from feedback_app.errors import fault_site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from feedback_app.contracts import Analyser
     from feedback_app.model import Feedback
@@ -20,6 +20,17 @@ log = logging.getLogger(__name__)
 
 _FAULTS = 5  # failures in a row before an analyser is suspended
 _PAUSE = 60.0  # seconds until it is asked again, for one rating
+
+
+async def ask_all(asked: Sequence[Asked], feedback: Feedback) -> dict[str, Mapping[str, object]]:
+    """Return the facts by analyser, without those that had nothing to say; it takes as long as the slowest of them."""
+    if len(asked) > 1:
+        async with asyncio.TaskGroup() as tasks:
+            asking = [tasks.create_task(one.facts(feedback), name=f"ask {one.name}") for one in asked]
+        found = [(one.name, task.result()) for one, task in zip(asked, asking, strict=True)]
+    else:  # without company a task of its own would only cost
+        found = [(one.name, await one.facts(feedback)) for one in asked]
+    return {name: facts for name, facts in found if facts}
 
 
 class Asked:
@@ -39,7 +50,7 @@ class Asked:
         try:
             work = self._analyser.analyse(feedback)
             facts = dict(await bounded(work, self._analyser.timeout, name=self._task_name))
-            json.dumps(facts, allow_nan=False)  # what the ledger could not hold is this plugin's failure
+            _check_storable(facts)  # what the ledger could not hold is this plugin's failure
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
@@ -73,3 +84,11 @@ class Asked:
                 "suspended_for": _PAUSE if suspended else None,
             },
         )
+
+
+def _check_storable(facts: Mapping[str, object]) -> None:
+    """Raise ValueError, or what json raises, for facts that are not JSON in either database."""
+    text = json.dumps(facts, allow_nan=False, ensure_ascii=False)
+    text.encode()  # half a surrogate pair
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise ValueError("a text holds NUL")

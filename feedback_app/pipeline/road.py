@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
 from feedback_app.model import Customer, Ended, Feedback, Message, Outcome
-from feedback_app.pipeline.analysing import Asked
+from feedback_app.pipeline.analysing import Asked, ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class Pipeline:
 
     async def __call__(self, feedback: Feedback, customer: Customer | None) -> Outcome:
         """Take one rating all the way; `customer` is None when nobody told us of them."""
-        analysis = {one.name: await one.facts(feedback) for one in self._analysers}
+        analysis = await ask_all(self._analysers, feedback) if self._analysers else {}
         failpoints.reached("pipeline.analysed")
         if feedback.rating < self._policy.low_below:
             return self._keep_low(feedback, customer, analysis)

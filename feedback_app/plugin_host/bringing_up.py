@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from feedback_app.settings import Settings
 
 
+LATER = ("add_report_section", "message_settled")  # hooks that are not called at start
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
     """A plugin whose code has run and whose settings are read."""
@@ -43,8 +46,9 @@ def load(found: Found, registry: Registry, settings: Settings) -> Loaded:
 def ask(loaded: Loaded, registry: Registry, settings: Settings) -> Started:
     """Call its hooks; what they give is new each time. Raises as `load` does."""
     name, table = loaded.found.name, loaded.table
+    hooks = () if table is None else loaded.hooks
     try:
-        results = {} if table is None else {hook: registry.call(name, hook, table) for hook in loaded.hooks}
+        results = {hook: registry.call(name, hook, table) for hook in hooks if hook not in LATER}
     except ValueError as error:
         # The hook's word for settings that it cannot work with, such as a password's file that is not there. Going
         # on without the channel would end its customers' ratings as not thanked.
@@ -59,10 +63,10 @@ def ask(loaded: Loaded, registry: Registry, settings: Settings) -> Started:
         hooks=loaded.hooks,
         channels=tuple(notifier.channel for notifier in notifiers),
         sources=tuple(source.name for source in sources),
-        state="active" if notifiers or analysers or sources else "idle",
+        state="active" if notifiers or analysers or sources or not set(hooks).isdisjoint(LATER) else "idle",
         error=None,
     )
-    return Started(info=info, notifiers=notifiers, analysers=analysers, sources=sources)
+    return Started(info=info, notifiers=notifiers, analysers=analysers, sources=sources, settings=table)
 
 
 def _own_version(plugin: object) -> str | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from feedback_app.errors import BadConfig
 from feedback_app.plugin_host import demands
 from feedback_app.plugin_host.blame import BrokenPluginError, RefusedSettings, blaming
-from feedback_app.plugin_host.bringing_up import ask, load
+from feedback_app.plugin_host.bringing_up import LATER, ask, load
 from feedback_app.plugin_host.finding import find_plugins
 from feedback_app.plugin_host.patience import naming_when_slow
 from feedback_app.plugin_host.registry import Registry
-from feedback_app.plugin_host.started import PluginInfo, Provider, Started, State
+from feedback_app.plugin_host.started import Hooked, PluginInfo, Provider, Started, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ class PluginHost:
     notifiers: Mapping[str, tuple[Provider, ...]]  # by channel; the first provider is asked first
     analysers: tuple[tuple[str, Analyser], ...]  # with the plugin each comes from
     sources: tuple[tuple[str, Source], ...]  # with the plugin each comes from
+    later: Mapping[str, tuple[Hooked, ...]]  # who implements the hooks that are not called at start
     problems: tuple[str, ...]  # what fails the start
     warnings: tuple[str, ...]
     files: Mapping[str, str]  # the plugins' names by their source files
@@ -48,6 +50,7 @@ class PluginHost:
             notifiers=MappingProxyType(demands.in_order(claims, settings)),
             analysers=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.analysers),
             sources=tuple((plugin.info.name, entry) for plugin in started for entry in plugin.sources),
+            later=MappingProxyType({hook: _hooked(hook, started, registry) for hook in LATER}),
             problems=(
                 *search.problems,
                 *(problem for plugin in started for problem in plugin.problems),
@@ -82,6 +85,15 @@ class PluginHost:
         unsaid = [line for line in lines if not any(problem.endswith(line) for problem in said)]
         if said or unsaid:
             raise BadConfig(*said, *unsaid)
+
+
+def _hooked(hook: str, started: Sequence[Started], registry: Registry) -> tuple[Hooked, ...]:
+    return tuple(
+        Hooked(plugin=name, call=partial(registry.caller(name, hook), settings=one.settings))
+        for one in started
+        if hook in one.info.hooks and one.settings is not None
+        for name in (one.info.name,)
+    )
 
 
 def _start(found: Found, registry: Registry, settings: Settings) -> Started:

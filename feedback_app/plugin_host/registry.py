@@ -52,10 +52,13 @@ class Registry:
 
     def call(self, name: str, hook: str, settings: object) -> list[object]:
         """Call the plugin's hook; the list is empty when it returned None."""
-        plugin = self._manager.get_plugin(name)
-        others = self._manager.get_plugins() - {plugin}
-        results: list[object] = self._manager.subset_hook_caller(hook, others)(settings=settings)
+        results: list[object] = self.caller(name, hook)(settings=settings)
         return results
+
+    def caller(self, name: str, hook: str) -> Function:
+        """Return what calls this plugin's hook and no other's among those that are registered by now."""
+        others = self._manager.get_plugins() - {self._manager.get_plugin(name)}
+        return self._manager.subset_hook_caller(hook, others)
 
     def _marked(self, plugin: ModuleType) -> Iterator[tuple[str, Function]]:
         """Yield the functions marked `@hookimpl` by the name of their hook."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feedback_app.contracts import Analyser, Notifier, Source
 
 State: TypeAlias = Literal["active", "suspended", "idle", "disabled", "broken"]
@@ -34,6 +36,14 @@ class Provider:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Hooked:
+    """A plugin's hook that is called later than at start."""
+
+    plugin: str
+    call: Callable[..., list[object]]  # with the hook's arguments by name; empty when it returned None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Started:
     """A plugin after its hooks were called."""
 
@@ -41,4 +51,5 @@ class Started:
     notifiers: tuple[Notifier, ...] = ()
     analysers: tuple[Analyser, ...] = ()
     sources: tuple[Source, ...] = ()
+    settings: object = None  # its table, None when it has none that it could work with
     problems: tuple[str, ...] = ()  # a line for each setting that was refused

@@ -22,6 +22,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from feedback_app.report.due import day_bounds
+from feedback_app.report.facts import Fact, facts_of
 from feedback_app.report.plain import plain, shorten
 from feedback_app.store import report_queries as ledger
 
@@ -140,6 +141,9 @@ class DayFigures:
     history: int  # ratings taken in without wanting to thank anyone
     open_low: OpenLow
     deliveries: Deliveries
+    facts: tuple[
+        Fact, ...
+    ] = ()  # by analyser and name, of each the most frequent values; none without analysers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,9 +184,10 @@ def collect(
         lowest_items=_lowest_items(connection, span, low_below, level),
         low_comments=_low_comments(connection, span, low_below),
         ended=_ended(endings),
-        history=sum(count for _, thank, count in endings if not thank),
+        history=sum(count for _, thank, count, _ in endings if not thank),
         open_low=_open_low(connection),
         deliveries=_deliveries(connection, span),
+        facts=facts_of(connection, span, low_below) if any(analysed for *_, analysed in endings) else (),
     )
 
 
@@ -261,9 +266,9 @@ def _low_comments(connection: Connection, span: Span, low_below: float) -> tuple
     )
 
 
-def _ended(endings: Sequence[tuple[str, bool, int]]) -> dict[str, int]:
+def _ended(endings: Sequence[tuple[str, bool, int, int]]) -> dict[str, int]:
     sums: dict[str, int] = {}
-    for ended, _, count in endings:
+    for ended, _, count, _ in endings:
         sums[ended] = sums.get(ended, 0) + count
     return dict(sorted(sums.items(), key=lambda one: (-one[1], one[0])))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from feedback_app.errors import BadConfig
+from feedback_app.model import Section
 from feedback_app.report import wording
 from feedback_app.templating import NOTHING, Templates
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from feedback_app.model import Section
     from feedback_app.report.figures import DayFigures
 
 TEXT, HTML = "report.txt", "report.html"
@@ -56,7 +56,8 @@ class Renderer:
         found: dict[str, str] = {}  # problem → the first occasion that shows it
         for name in (TEXT, HTML):
             for occasion, days in occasions.items():
-                report = Report(business="Our team", days=days, skipped=len(days) - 1)
+                sections = {days[0].date: [Section(title="Of a plugin", text="Some words.")]}
+                report = Report(business="Our team", days=days, skipped=len(days) - 1, sections=sections)
                 for problem in self._problems(name, report):
                     found.setdefault(problem, occasion)
         if found:

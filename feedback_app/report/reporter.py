@@ -16,12 +16,12 @@ from feedback_app.report import wording
 from feedback_app.report.due import dates_to_make, due_at, last_due
 from feedback_app.report.export import to_json
 from feedback_app.report.figures import DayFigures, collect
-from feedback_app.report.render import Renderer, Report
+from feedback_app.report.render import DETAILED_DAYS, Renderer, Report
 from feedback_app.store import report_queries as ledger
 from feedback_app.store.outbox import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 Occasion: TypeAlias = Literal["scheduled", "late", "manual"]
 
 _ON_TIME = timedelta(minutes=10)  # a report made within it was made on schedule
+
+
+async def _no_sections(_figures: DayFigures) -> Sequence[Section]:
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +57,7 @@ class Reporter:
     The figures are read and the mail is rendered before that, where it keeps nobody from writing.
 
     `clock` returns the present moment (aware); while it shows one before `earliest` (epoch milliseconds) it is wrong
-    and nothing is due. `sections` returns what plugins add to a day.
+    and nothing is due. `sections` returns what plugins add to a day; it is asked once for each day in a mail.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Reporter:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         earliest: Milliseconds = BUILT,
-        sections: Callable[[DayFigures], Sequence[Section]] = lambda _figures: (),
+        sections: Callable[[DayFigures], Awaitable[Sequence[Section]]] = _no_sections,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -101,20 +105,20 @@ class Reporter:
         """Read a date's figures and store nothing; of a day that is not over they are the figures so far."""
         return await self._build(name, day, self._now())
 
-    def text(self, days: Sequence[DayFigures], skipped: int = 0) -> str:
+    async def text(self, days: Sequence[DayFigures]) -> str:
         """Return the plain text of a mail about these days, oldest first."""
-        return self._renderer.text(self._report(days, skipped))
+        return self._renderer.text(await self._report(days))
 
-    def html(self, days: Sequence[DayFigures], skipped: int = 0) -> str:
+    async def html(self, days: Sequence[DayFigures]) -> str:
         """Return the HTML of the same mail."""
-        return self._renderer.html(self._report(days, skipped))
+        return self._renderer.html(await self._report(days))
 
-    def _report(self, days: Sequence[DayFigures], skipped: int) -> Report:
+    async def _report(self, days: Sequence[DayFigures], skipped: int = 0) -> Report:
         return Report(
             business=self._settings.business.name,
             days=days,
             skipped=skipped,
-            sections={day.date: self._sections(day) for day in days},
+            sections={day.date: await self._sections(day) for day in days[-DETAILED_DAYS:]},
         )
 
     def _now(self) -> Milliseconds:
@@ -160,7 +164,7 @@ class Reporter:
         """Make one mail about the dates planned; do nothing when one of them was made meanwhile."""
         now = self._now()
         days = [await self._build(name, day, now) for day in plan.dates]
-        messages = self._messages(name, days, plan.skipped)
+        messages = await self._messages(name, days, plan.skipped)
         occasions = [occasion or self._occasion(name, day) for day in plan.dates]
 
         def unit(connection: Connection) -> bool:
@@ -194,12 +198,16 @@ class Reporter:
         on_time = self._clock() - due_at(day, report.time_of_day, report.zone) <= _ON_TIME
         return "scheduled" if on_time else "late"
 
-    def _messages(self, name: str, days: Sequence[DayFigures], skipped: int) -> list[tuple[str, Message]]:
+    async def _messages(
+        self, name: str, days: Sequence[DayFigures], skipped: int
+    ) -> list[tuple[str, Message]]:
         """Return (dedupe key, message) for each recipient; both are named after the newest date."""
         report, newest = self._configured(name), days[-1].date
         if not report.to:
             return []
-        subject, text, html = wording.subject(days), self.text(days, skipped), self.html(days, skipped)
+        written = await self._report(days, skipped)
+        subject = wording.subject(days)
+        text, html = self._renderer.text(written), self._renderer.html(written)
         return [
             (
                 f"report:{name}:{newest}:{to}",

@@ -73,8 +73,9 @@ _PICK = {
 }
 _CLAIM_ALL = Statement(_CLAIM % "", only=_PICK)
 _CLAIM_SOME = Statement(_CLAIM % "AND purpose = ?", only=_PICK)
+OPTED_OUT = "the customer opted out"
 _SUPPRESS = Statement(
-    "UPDATE message SET state = 'suppressed', error = 'the customer opted out', settled_at = ?,"
+    "UPDATE message SET state = 'suppressed', error = ?, settled_at = ?,"
     " lease_owner = NULL, lease_until = NULL WHERE id IN ({bigints})"
 )
 # A query of its own: inside RETURNING, SQLite 3.40 reads the whole table for every row.
@@ -92,7 +93,7 @@ _NEXT_OF_ALL = Statement(_NEXT_DUE % "")
 _NEXT_OF_SOME = Statement(_NEXT_DUE % "AND purpose = ?")
 
 
-def claim(
+def claim(  # noqa: PLR0913 - what is claimed by whom, and two lists that come out
     connection: Connection,
     channel: str,
     *,
@@ -100,10 +101,11 @@ def claim(
     now: Milliseconds,
     limit: int,
     purpose: str | None = None,
+    suppressed: list[ClaimedMessage] | None = None,
 ) -> list[ClaimedMessage]:
     """Take due messages of a channel into `sending`, oldest first; who has opted out is suppressed instead.
 
-    Those whose address nothing is sent to any more have a `refusal`.
+    Those whose address nothing is sent to any more have a `refusal`. `suppressed` gets those of the opted out.
     """
     walking_indices(connection)
     statement, wanted = (_CLAIM_SOME, (purpose,)) if purpose else (_CLAIM_ALL, ())
@@ -116,8 +118,10 @@ def claim(
     out = _opted_out(connection, {one.message.customer_id for one in claimed})
     if not out:
         return claimed
-    refused = [one.number for one in claimed if one.message.customer_id in out]
-    _SUPPRESS(connection, now, Members(refused))
+    refused = [one for one in claimed if one.message.customer_id in out]
+    _SUPPRESS(connection, OPTED_OUT, now, Members([one.number for one in refused]))
+    if suppressed is not None:
+        suppressed[:] = refused  # not added to: the unit may have been run before, in vain
     return [one for one in claimed if one.message.customer_id not in out]
 
 
@@ -264,6 +268,24 @@ def fall_back(connection: Connection, given_up: Sequence[tuple[int, Milliseconds
         for number, ended_at, one in given_up
     ]
     _FALL_BACK(connection, Rows(rows))
+
+
+class End(NamedTuple):
+    """How a message ended."""
+
+    state: Literal["sent", "suppressed", "dead"]
+    at: Milliseconds
+    reason: str | None
+
+
+_ENDS = Statement(
+    "SELECT id, state, settled_at, error FROM message WHERE id IN ({bigints}) AND settled_at IS NOT NULL"
+)
+
+
+def ends(connection: Connection, numbers: Sequence[int]) -> dict[int, End]:
+    """Return how those of the messages ended that have."""
+    return {number: End(*end) for number, *end in _ENDS(connection, Members(numbers))}
 
 
 def release(connection: Connection, numbers: Collection[int], owner: str) -> None:

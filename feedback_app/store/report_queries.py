@@ -42,10 +42,12 @@ def rating_counts(connection: Connection, span: Span) -> dict[float, int]:
     return {float(rating): count for rating, count in connection.execute(query)}
 
 
-def endings(connection: Connection, span: Span) -> list[tuple[str, bool, int]]:
-    """Return (where the road ended or else the rating's state, whether thanking was wanted, count)."""
+def endings(connection: Connection, span: Span) -> list[tuple[str, bool, int, int]]:
+    """Return (where the road ended or else the rating's state, whether thanking was wanted, count, analysed ones)."""
     ended = func.coalesce(feedback.c.ended, feedback.c.state)
-    query = select(ended, feedback.c.thank, func.count()).where(_arrived(span))
+    query = select(ended, feedback.c.thank, func.count(), func.count(feedback.c.analysis)).where(
+        _arrived(span)
+    )
     return [tuple(row) for row in connection.execute(query.group_by(ended, feedback.c.thank))]
 
 

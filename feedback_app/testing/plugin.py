@@ -48,7 +48,7 @@ def check_plugin(name: str, settings: Settings, *, live: bool = False) -> list[F
             raise
         except FeedbackAppError as error:
             return [_failed(error)]
-        if plugin.table is None or not _entries(started):
+        if started.info.state == "idle":
             return [replace(_LOADED, state="fails", expected="something to test", happened=_idle(name))]
         table = settings.plugins.tables.get(name, {})
         if isinstance(guard, Guard) and (hosts := hosts_elsewhere(table)):

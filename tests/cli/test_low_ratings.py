@@ -142,8 +142,8 @@ def test_states_filter_the_list(cli: Cli, ledger: Ledger) -> None:
     assert [numbers("--state", state) for state in ("open", "acknowledged", "resolved")] == [[1], [2], [3]]
     assert numbers("--limit", "1") == [1]
     assert cli.ok("low-ratings", "list", "--state", "resolved").out.splitlines() == [
-        "id\tstored\trating\tstate\towner\titem\tcustomer\tcomment",
-        "3\t2027-01-15T08:00:00.000Z\t1\tresolved\t\tumbrella\tc1\t",
+        "id\tstored\trating\tstate\towner\titem\tcustomer\tanalysis\tcomment",
+        "3\t2027-01-15T08:00:00.000Z\t1\tresolved\t\tumbrella\tc1\t\t",
     ]
 
 

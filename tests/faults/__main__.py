@@ -76,12 +76,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _add(total: Figures, more: Figures) -> None:
-    """Add counts and lists, keep the greatest of what begins with most_ or slowest_."""
+    """Add counts and lists, keep the greatest of what begins with most_ or slowest_, the least of least_."""
     for key, value in more.items():
         if key not in total:
             total[key] = value
         elif key.startswith(("most_", "slowest_")):
             total[key] = max(total[key], value)
+        elif key.startswith("least_"):
+            total[key] = min(total[key], value)
         elif isinstance(value, dict):
             _add(total[key], value)
         else:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from feedback_app import Analyser, Feedback
-from feedback_app.pipeline.analysing import Asked
+from feedback_app.pipeline.analysing import Asked, ask_all
 from tests.concurrency.virtual_time import run_virtual
 
 RATED = Feedback(rating=5, number=7, customer="c1", comment="my secret words")
@@ -138,3 +138,79 @@ def test_the_end_of_the_daemon_is_no_failure_of_an_analyser() -> None:
         assert await caller == {"failed": "Abandoned"}
 
     run_virtual(scenario())
+
+
+class _Remote(Analyser):
+    """Asks a service that takes its time."""
+
+    def __init__(self, name: str, seconds: float, **facts: object) -> None:
+        self.name = name
+        self.timeout = 1.0
+        self._seconds = seconds
+        self._facts = facts
+
+    async def analyse(self, feedback: Feedback) -> Mapping[str, object]:
+        await asyncio.sleep(self._seconds)
+        return self._facts
+
+
+def _analysed(*analysers: Analyser) -> tuple[dict[str, Mapping[str, object]], float]:
+    """Return what they say of one rating, and the seconds that it took."""
+
+    async def scenario() -> tuple[dict[str, Mapping[str, object]], float]:
+        facts = await ask_all([Asked(one) for one in analysers], RATED)
+        return facts, asyncio.get_running_loop().time()
+
+    return run_virtual(scenario())
+
+
+def test_three_services_are_asked_side_by_side() -> None:
+    """A rating waits for the slowest, not for the sum; the facts stand in the order of the analysers."""
+    facts, seconds = _analysed(*(_Remote(name, 0.2, of=name) for name in ("one", "two", "three")))
+
+    assert seconds == pytest.approx(0.2)
+    assert list(facts.items()) == [(name, {"of": name}) for name in ("one", "two", "three")]
+
+
+def test_each_is_timed_out_on_its_own() -> None:
+    """One that hangs and one that fails cost the others nothing."""
+    broken = _Scripted()
+    broken.error = ValueError()
+    facts, seconds = _analysed(_Remote("hangs", 3600), broken, _Remote("quick", 0.2, mood="good"))
+
+    assert seconds == pytest.approx(1.0)
+    assert facts == {
+        "hangs": {"failed": "TimeoutError"},
+        "scripted": {"failed": "ValueError"},
+        "quick": {"mood": "good"},
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_who_has_nothing_to_say_leaves_nothing(count: int) -> None:
+    """Its name is not in the analysis."""
+    assert _analysed(*(_Remote(f"silent{number}", 0.1) for number in range(count)))[0] == {}
+
+
+def test_the_end_of_the_daemon_ends_all_of_them() -> None:
+    """No task is left behind."""
+
+    async def scenario() -> None:
+        asked = [Asked(_Remote(name, 3600)) for name in ("one", "two")]
+        caller = asyncio.create_task(ask_all(asked, RATED))
+        await asyncio.sleep(0.1)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("text", ["half a pair: \ud83d", "NUL: \x00"])
+def test_facts_that_a_database_would_refuse_are_a_failure(text: str) -> None:
+    """PostgreSQL's JSON knows neither."""
+    facts, _ = _analysed(_Remote("odd", 0, said=text), _Remote("fine", 0, said="\\u0000, \U0001f600"))
+
+    assert set(facts["odd"]) == {"failed"}
+    assert facts["fine"] == {"said": "\\u0000, \U0001f600"}

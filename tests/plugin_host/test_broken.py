@@ -47,7 +47,8 @@ AT_IMPORT = {
 HOOKS = {
     "": (
         "plugins/bad.py: has no hook: write a function marked @hookimpl,"
-        " one of make_notifier, make_source, make_analyser"
+        " one of make_notifier, make_source, make_analyser, add_report_section,"
+        " message_settled"
     ),
     "def make_notifier(settings):\n    return None\n": (
         "plugins/bad.py:2: make_notifier is not marked @hookimpl (from feedback_app)"
@@ -59,7 +60,9 @@ HOOKS = {
         "plugins/bad.py:2: unknown hook make_notifer, did you mean make_notifier?"
     ),
     "@hookimpl\ndef on_rating(settings):\n    return None\n": (
-        "plugins/bad.py:2: unknown hook on_rating; there are make_notifier, make_source, make_analyser"
+        "plugins/bad.py:2: unknown hook on_rating;"
+        " there are make_notifier, make_source, make_analyser, add_report_section,"
+        " message_settled"
     ),
     "@hookimpl\ndef make_notifier(config):\n    return None\n": (
         "plugins/bad.py:2: make_notifier must take no argument but settings, not config"

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import socket
+import sqlite3
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -212,3 +213,19 @@ def test_list_shows_the_reports_made_newest_first(feedback_app: Callable[..., Ru
     assert table[1].startswith(f"{YESTERDAY}\tdaily\tmanual\t")
     assert table[1].endswith("\t3\t3.33\t1")
     assert feedback_app("report", "list", "weekend", "--json") == (0, "[]\n", "")
+
+
+def test_reports_of_an_older_program_are_listed(feedback_app: Callable[..., Run], tmp_path: Path) -> None:
+    """Their figures know nothing of what analysers say."""
+    code, _, err = feedback_app("report", "send", "weekend")
+    assert code == 0, err
+    ledger = sqlite3.connect(tmp_path / "feedback.db")
+    ledger.execute("UPDATE report_run SET figures = json_remove(figures, '$.facts')")
+    ledger.commit()
+    ledger.close()
+
+    code, out, _ = feedback_app("report", "list", "--json")
+
+    assert code == 0
+    (listed,) = json.loads(out)
+    assert (listed["ratings"], "facts" in listed["figures"]) == (3, False)

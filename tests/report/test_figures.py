@@ -7,11 +7,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
+from feedback_app.report.facts import Fact
 from feedback_app.report.figures import DayFigures, collect
 from tests.report.ledgers import BERLIN, DAY, arrive, at, message
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from feedback_app.store.sqlite.store import SqliteStore
 
 WHOLE = SimpleNamespace(minimum=1.0, maximum=5.0, step=1.0)
@@ -240,3 +244,36 @@ async def test_no_query_walks_through_a_whole_table(store: SqliteStore) -> None:
     ]
     assert walks == []
     assert all("ix_feedback_arrival" in step for step in touching if "feedback" in step.split()[1])
+
+
+async def _asked(store: SqliteStore) -> list[str]:
+    """Return the statements by which a day's figures are read."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    def read(connection: Connection) -> None:
+        event.listen(connection, "before_cursor_execute", note)
+        collect(connection, date=DAY, zone=BERLIN, scale=WHOLE, low_below=3, now=at(DAY))
+
+    await store.read(read)
+    return asked
+
+
+async def test_what_analysers_said_is_counted(store: SqliteStore) -> None:
+    """By one query, and by none on a day of which no analyser said anything."""
+    await arrive(store, 5, 1, 1)
+    assert (await figures(store)).facts == ()
+    assert not any("json_each" in statement for statement in await _asked(store))
+
+    said = '{"words": {"tags": ["late \\u202e"]}}'
+    await store.write(
+        lambda connection: connection.exec_driver_sql(
+            "UPDATE feedback SET analysis = ? WHERE id < 3", (said,)
+        )
+    )
+    assert (await figures(store)).facts == (
+        Fact(analyser="words", name="tags", value="late [U+202E]", ratings=2, low=1),
+    )
+    assert sum("json_each" in statement for statement in await _asked(store)) == 1

@@ -20,8 +20,10 @@ from tests.report.conftest import CONFIG
 from tests.report.ledgers import BERLIN, DAY, arrive, at, rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from feedback_app.report.figures import DayFigures
     from feedback_app.store.sqlite.store import SqliteStore
 
 A_DAY = timedelta(days=1)
@@ -315,16 +317,23 @@ async def test_a_template_that_fails_delays_the_report_and_loses_nothing(
 
 
 async def test_sections_are_asked_for_each_day(store: SqliteStore, settings: Settings) -> None:
-    """What a plugin adds is in the mail."""
+    """What a plugin adds is in the mail, and it is asked once for the text and the HTML."""
+    asked = []
+
+    async def sections(figures: DayFigures) -> Sequence[Section]:
+        asked.append(figures.date)
+        return [Section(title="Extra", text=f"about {figures.date}")]
+
     reporter = Reporter(
         store,
         settings,
         clock=Wall("2026-11-22 10:00"),
-        sections=lambda figures: [Section(title="Extra", text=f"about {figures.date}")],
+        sections=sections,
     )
     await reporter.make("daily", DAY)
     ((text,), _) = await rows(store, "SELECT text FROM message")
     assert "Extra\nabout 2026-11-21\n" in text
+    assert asked == [DAY]
 
 
 async def test_building_stores_nothing(store: SqliteStore, settings: Settings) -> None:

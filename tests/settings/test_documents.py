@@ -15,11 +15,17 @@ from feedback_app.settings import Settings, load_settings
 from feedback_app.settings.schema import ChannelSettings, LimitSettings, ReportSettings, Tables
 
 SHIPPED = (
+    "analysis_section",
     "apprise_notifier",
     "console_notifier",
+    "disagreement",
     "email_notifier",
     "file_notifier",
+    "keyword_tags",
+    "language",
+    "settled_log",
     "sms_notifier",
+    "vader_sentiment",
     "webhook_notifier",
 )
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event
 
 from feedback_app.model import Customer, Feedback, Outcome
 from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, waits
+from feedback_app.store.facts import count_facts
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 
@@ -50,6 +51,8 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "recover": partial(recovery.recover, resending=["email"], now=NOW),
     "pull in": partial(waits.pull_in, channels=["email"], longest=3_600_000, now=NOW),
     "next due": partial(outbox.next_due, channel="email"),
+    "ends": partial(outbox.ends, numbers=[1]),
+    "count facts": partial(count_facts, span=(NOW, NOW + 1), low_below=3, longest=60),
     "heartbeat": partial(daemons.heartbeat, boot_id="boot-1", channels={}, sources={}, now=NOW),
 }  # fmt: skip
 

@@ -12,11 +12,14 @@ from pydantic import SecretStr
 
 from feedback_app import Analyser, Notifier, Source
 from feedback_app.plugins import (
+    disagreement,
     email_notifier,
     file_notifier,
     folder,
     keyword_tags,
+    language,
     sms_notifier,
+    vader_sentiment,
     webhook_notifier,
 )
 from feedback_app.testing import (
@@ -168,6 +171,31 @@ class TestKeywordTags(AnalyserContract):
         )
         assert analyser is not None
         return analyser  # type: ignore[no-any-return]
+
+
+class TestLanguage(AnalyserContract):
+    """The language by words and letters."""
+
+    def make(self, far_side: Any) -> Analyser:
+        """Return the analyser as configured."""
+        return language.make_analyser(language.Settings(enabled=True))  # type: ignore[no-any-return]
+
+
+class TestDisagreement(AnalyserContract):
+    """Words against the rating."""
+
+    def make(self, far_side: Any) -> Analyser:
+        """Return the analyser as configured."""
+        return disagreement.make_analyser(disagreement.Settings(languages=["en", "de"]))  # type: ignore[no-any-return]
+
+
+class TestVaderSentiment(AnalyserContract):
+    """The tone."""
+
+    def make(self, far_side: Any) -> Analyser:
+        """Return the analyser as configured."""
+        pytest.importorskip("vaderSentiment")
+        return vader_sentiment.make_analyser(vader_sentiment.Settings(enabled=True))  # type: ignore[no-any-return]
 
 
 class Drop(FarSide):
