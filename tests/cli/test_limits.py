@@ -11,19 +11,19 @@ from tests.running import add, business, daemon, rows, sent
 
 
 async def test_a_days_window_holds_over_restarts(folder: Path) -> None:
-    """Of 150 messages exactly 100 leave, in however many runs; the others are queued, none lost an attempt."""
-    config = business(folder, config="[limits.chat]\nper_day = 100\n")
-    contacts = [Customer(id=f"c{number}", preferred_channels=("chat",)) for number in range(150)]
+    """Of 1,500 messages exactly 1,000 leave, over three restarts; the others are queued, none lost an attempt."""
+    config = business(folder, config="[limits.chat]\nper_day = 1000\n")
+    contacts = [Customer(id=f"c{number}", preferred_channels=("chat",)) for number in range(1500)]
     arrivals = [incoming(f"r{number}", customer=one.id, contact=one) for number, one in enumerate(contacts)]
-    for part in (arrivals[:60], arrivals[60:110], arrivals[110:]):
+    for part in (arrivals[:300], arrivals[300:900], arrivals[900:1100], arrivals[1100:]):
         await add(folder / "feedback.db", part, 1)
         figures = await daemon(config).run(drain=True)
-    assert len(sent(folder)) == len(set(sent(folder))) == 100
+    assert len(sent(folder)) == len(set(sent(folder))) == 1000
     assert figures.limited["chat"]
     ledger = folder / "feedback.db"
     assert rows(ledger, "SELECT state, count(*), max(attempts) FROM message GROUP BY 1 ORDER BY 1") == [
-        ("queued", 50, 0),
-        ("sent", 100, 1),
+        ("queued", 500, 0),
+        ("sent", 1000, 1),
     ]
 
 
