@@ -42,8 +42,9 @@ class Notifier(ABC):
 
         Raises TemporaryFailure (surely not sent), PermanentFailure (never will be), ChannelDown (nothing can be
         sent now) or OutcomeUnknown (may have been sent). Anything else is a bug in the plugin: it is logged with
-        the plugin's name, and the message is retried as often as a temporary failure. Five messages that end so,
-        and none that leaves between them, suspend the channel: it counts as down.
+        the plugin's name, and the message is retried as often as a temporary failure. Five messages that end so
+        or take longer than `timeout`, and none that leaves between them, suspend the channel: it counts as down. So do
+        five sends that block the event loop.
         """
 
     def address(self, customer: Customer) -> str | None:

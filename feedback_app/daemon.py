@@ -269,14 +269,14 @@ class Daemon:
         self._stopping.set()
 
     def _log_stall(self, stall: Stall) -> None:
+        at = f"{stall.file}:{stall.line}"
+        plugin = self._service.host.culprit(stall.files) if self._service else None
+        if self._service and plugin:
+            self._service.blocked_by(plugin, at)
+        seconds = round(stall.seconds, 1)
         log.error(
             "the event loop is blocked",
-            extra={
-                "seconds": round(stall.seconds, 1),
-                "plugin": self._service.host.culprit(stall.files) if self._service else None,
-                "task": stall.task_name,
-                "at": f"{stall.file}:{stall.line}",
-            },
+            extra={"seconds": seconds, "plugin": plugin, "task": stall.task_name, "at": at},
         )
 
 

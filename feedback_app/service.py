@@ -86,6 +86,13 @@ class Service:
         """Look at once whether there is something to do."""
         wake_all(self.parts)
 
+    def blocked_by(self, plugin: str, at: str) -> None:
+        """Hold it against a plugin that it blocks the event loop; thread-safe."""
+        for dispatcher in self.dispatchers:
+            for provider in dispatcher.providers:
+                if provider.name == plugin:
+                    provider.blocks(at)
+
     async def work(
         self,
         until: Callable[[], Awaitable[None]],

@@ -72,7 +72,9 @@ async def leaving_nothing(main: Coroutine[Any, Any, Value], *, grace: float = _G
     `asyncio.run` waits for ever for a task that swallows its cancellation, and for a thread of the default executor
     that does not end; after this it does not. The interpreter still does.
     """
-    asyncio.get_running_loop().set_default_executor(_Impatient())
+    asyncio.get_running_loop().set_default_executor(
+        _Impatient(thread_name_prefix="asyncio")
+    )  # as its own is called
     try:
         return await main
     finally:

@@ -219,6 +219,8 @@ class Dispatcher:
         if not self._lease.holds(claimed.owner):
             return None  # another daemon may be sending it
         attempt = await provider.attempt(claimed)
+        if attempt is None:
+            return None
         if before and attempt.outcome == "channel_down":  # else the first would refuse it again at once
             pause = provider.health.allowance(1, self._clock())[1] or _SPARE_PAUSE
             attempt = replace(attempt, next_attempt_at=attempt.ended_at + int(pause * 1000))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
 from feedback_app.concurrency.bounded import Abandoned, bounded
+from feedback_app.concurrency.stepwise import Stepwise
 from feedback_app.delivery.health import ChannelHealth
 from feedback_app.delivery.retry import Backoff, judge
 from feedback_app.errors import DeliveryError, PermanentFailure, fault_site, storable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from feedback_app.store.limits import Limit
     from feedback_app.store.store import Store
 
+_WATCHED = 50  # sends without a fault until a plugin that blocked is trusted again
+_BLOCKED = 0.5  # seconds that a step of a send may take
 _LONGEST_PAUSE = 300.0  # seconds between probes of a channel, so that one that works again is soon used
 
 
@@ -63,6 +66,11 @@ class Provider:
         self._channel = str(notifier.channel)
         self._task_name = f"delivery-{self._channel}-send"
         self._sending: set[int] = set()
+        self._one_at_a_time = asyncio.Lock()
+        self._to_watch = (
+            0  # sends that are watched one by one, because one held the event loop up, and all others with it
+        )
+        self._blocked_at = ""
 
     def is_sending(self, number: int) -> bool:
         """Whether the message's send has begun and not ended: cut off there, it may have left."""
@@ -76,13 +84,28 @@ class Provider:
             partial(outbox.mark_may_leave, number=claimed.number, owner=claimed.owner, now=self._clock())
         )
 
-    async def attempt(self, claimed: ClaimedMessage) -> Attempt:
-        """Give the plugin one message."""
+    def blocks(self, at: str) -> None:
+        """Note that the plugin was seen to hold the event loop up; thread-safe."""
+        self._blocked_at = at
+        self._to_watch = _WATCHED
+
+    async def attempt(self, claimed: ClaimedMessage) -> Attempt | None:
+        """Give the plugin one message; None: it was suspended meanwhile, and has not seen it."""
+        if not self._to_watch:
+            return await self._attempt(claimed)
+        # Else as many as there are workers would block in one turn of the loop, before the first one can be judged.
+        async with self._one_at_a_time:
+            return None if self.health.refuses(claimed.number) else await self._attempt(claimed)
+
+    async def _attempt(self, claimed: ClaimedMessage) -> Attempt:
         self._sending.add(claimed.number)
         started = self._clock()
+        steps: Stepwise[Receipt] | None = None
         try:
             failpoints.reached("delivery.sending")
             sending = self.notifier.send(claimed.message)
+            if self._to_watch and asyncio.iscoroutine(sending):
+                sending = steps = Stepwise(sending)
             receipt = await bounded(sending, self.notifier.timeout, name=self._task_name)
             if not isinstance(receipt, Receipt):
                 raise WrongAnswer(f"send returned {type(receipt).__name__}, want a Receipt")  # noqa: TRY301
@@ -92,12 +115,25 @@ class Provider:
             attempt = self._failed(claimed, error, started)
         else:
             failpoints.reached("delivery.sent")
-            attempt = self._sent(claimed, receipt, started)
+            attempt = self._sent(claimed, receipt, started, has_blocked=self._has_blocked(steps))
         self._sending.discard(claimed.number)
         return attempt
 
-    def _sent(self, claimed: ClaimedMessage, receipt: Receipt, started: int) -> Attempt:
-        self.health.works(self._channel)
+    def _has_blocked(self, steps: Stepwise[Receipt] | None) -> bool:
+        if steps is None:
+            return False
+        if steps.longest >= _BLOCKED:
+            self._to_watch = _WATCHED
+            return True
+        self._to_watch = max(0, self._to_watch - 1)
+        return False
+
+    def _sent(self, claimed: ClaimedMessage, receipt: Receipt, started: int, *, has_blocked: bool) -> Attempt:
+        if has_blocked:
+            fault = f"it blocks the event loop at {self._blocked_at}"
+            self.health.faulty(self._channel, claimed.number, self.name, fault, self._clock())
+        else:
+            self.health.works(self._channel)
         return Attempt(
             number=claimed.number,
             outcome="sent",
@@ -119,7 +155,7 @@ class Provider:
             notifier=self.notifier,
             suspended=self.health.suspended,
         )
-        fault = _fault(error) if verdict.fault else None
+        fault = _fault(error, self.notifier.timeout) if verdict.fault else None
         is_bad = isinstance(error, PermanentFailure) and error.bad_address
         now = self._clock()
         if verdict.outcome == "channel_down":
@@ -146,8 +182,10 @@ class Provider:
         )
 
 
-def _fault(error: BaseException) -> str:
+def _fault(error: BaseException, timeout: float) -> str:
     """Say for the log what the plugin did wrong and where, without what it says, which may name customers."""
+    if type(error) is TimeoutError:
+        return f"no answer within {timeout:g} s"
     ours = isinstance(error, Abandoned | WrongAnswer)
     return f"{type(error).__name__}: {error}" if ours else fault_site(error)
 

@@ -65,7 +65,7 @@ def judge(
 
     A message that only probes whether its `suspended` channel works again pays nothing for the plugin's faults.
     """
-    fault = isinstance(error, Abandoned)
+    fault = isinstance(error, Abandoned | TimeoutError)
     match error:
         case PermanentFailure():
             return Verdict(outcome="permanent", state="dead")

@@ -157,8 +157,13 @@ async def _keeps_secrets(bench: Bench[Analyser]) -> None:
 _ANALYSE = "Analyser.analyse: return JSON-able facts about the rating"
 
 ANALYSER_CHECKS: tuple[Check[Analyser], ...] = (
-    Check(name="it is made as the contract says", promise="Analyser: its attributes", run=_is_made_right),
-    Check(name="a rating gets facts that JSON can hold", promise=_ANALYSE, run=_tells_facts),
+    Check(
+        name="it is made as the contract says",
+        promise="Analyser: its attributes",
+        run=_is_made_right,
+        vital=True,
+    ),
+    Check(name="a rating gets facts that JSON can hold", promise=_ANALYSE, run=_tells_facts, vital=True),
     Check(name="so do unusual ratings", promise=_ANALYSE, run=_bears_odd_ones),
     Check(name=f"so do {_AT_ONCE} ratings at once", promise=_ANALYSE, run=_tells_many_at_once),
     Check(name="each rating has facts of its own", promise=_ANALYSE, run=_leaves_its_answers_alone),

@@ -33,6 +33,7 @@ class Bench(Generic[Entry]):
     secrets: Sequence[str]  # what must be seen nowhere
     patience: float  # seconds that one call may take
     home: Home = field(init=False)
+    failed: str = ""  # the check without which others say nothing new
 
     def __post_init__(self) -> None:
         self.home = Home(None)  # not known before there is one
@@ -44,7 +45,9 @@ class Bench(Generic[Entry]):
         return entry
 
     def allowed(self) -> None:
-        """Raise NotTested where the far side must not be talked to."""
+        """Raise NotTested where the far side must not be talked to, or has turned out to be of no use."""
+        if self.failed:
+            raise NotTested(f"it needs this to hold: {self.failed}")
         if objection := self.far_side.objection():
             raise NotTested(objection)
 
@@ -74,6 +77,7 @@ class Check(Generic[Entry]):
     name: str
     promise: str  # the line of the contract
     run: Callable[[Bench[Entry]], Awaitable[None]]
+    vital: bool = False  # where it fails, those that use the plugin for real are not tested
 
 
 async def run_checks(
@@ -82,12 +86,20 @@ async def run_checks(
     """Run the checks one after the other. Raises ValueError for a name in `only` that is no check's."""
     if unknown := set(only or ()) - {check.name for check in checks}:
         raise ValueError(f"there is no check {min(unknown)!r}")
-    return [await _run(check, bench) for check in checks if only is None or check.name in only]
+    findings = []
+    for check in checks:
+        if only is None or check.name in only:
+            findings.append(await _run(check, bench))
+            if check.vital and findings[-1].state == "fails":
+                bench.failed = check.name
+    return findings
 
 
 async def _run(check: Check[Entry], bench: Bench[Entry]) -> Finding:
+    before = bench.far_side.objection()
     error = (await ended(check.run(bench), _LONGEST_CHECK)).error
-    if error is not None and (objection := bench.far_side.objection()):  # found in the middle of it, perhaps
+    objection = bench.far_side.objection()
+    if objection and (error is not None or objection != before):  # it came up in the middle of it
         error = NotTested(objection)
     match error:
         case None:

@@ -17,6 +17,7 @@ import asyncio
 import unittest
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from feedback_app.concurrency.bounded import leaving_nothing
 from feedback_app.testing.analysers import ANALYSER_CHECKS, check_analyser
 from feedback_app.testing.far_side import FarSide
 from feedback_app.testing.findings import assert_conforms
@@ -51,9 +52,8 @@ class _Contract:
     def test_promise(self, check: str, far_side: Any) -> None:
         """Hold the plugin to one promise of the contract."""
         known = far_side if isinstance(far_side, FarSide) else None  # whatever `make` needs may be one
-        findings = asyncio.run(
-            self.kit(lambda: self.make(far_side), known, secrets=self.secrets, only=(check,))
-        )
+        checking = self.kit(lambda: self.make(far_side), known, secrets=self.secrets, only=(check,))
+        findings = asyncio.run(leaving_nothing(checking))
         assert_conforms(findings)
         for one in findings:
             if one.state == "not tested":

@@ -70,22 +70,26 @@ def _ask_the_guards(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _beyond(event: str, arguments: tuple[Any, ...]) -> str:
+    """Return what would leave this machine, "" for what stays here."""
     if event in _PROGRAMS:
         return "to start another program"
     if event in _LOOKUPS and not is_here(arguments[0]):
-        return f"to look up {arguments[0]}"
+        return f"to look up {_text(arguments[0])}"
     if event in _TALKS and isinstance(arguments[1], tuple) and not is_here(arguments[1][0]):
-        return f"to reach {arguments[1][0]}, port {arguments[1][1]}"
+        return f"to reach {_text(arguments[1][0])}, port {arguments[1][1]}"
     return ""
 
 
 def is_here(host: object) -> bool:
     """Whether a name or an address is this machine's own; None and "" are."""
-    name = host.decode(errors="replace") if isinstance(host, bytes) else str(host or "")
-    name = name.lower().rstrip(".").strip("[]")
+    name = _text(host or "").lower().rstrip(".").strip("[]")
     if name in _LOCAL_NAMES or name.endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(name.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def _text(host: object) -> str:
+    return host.decode(errors="replace") if isinstance(host, bytes) else str(host)

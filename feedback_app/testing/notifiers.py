@@ -238,8 +238,13 @@ _RAISE = "Notifier.send: raises TemporaryFailure, PermanentFailure, ChannelDown 
 _CANCEL = "Notifier: it is cancelled after `timeout` seconds and has one more to clean up"
 
 NOTIFIER_CHECKS: tuple[Check[Notifier], ...] = (
-    Check(name="it is made as the contract says", promise="Notifier: its attributes", run=_is_made_right),
-    Check(name="a message ends in a Receipt", promise=_SEND, run=_sends),
+    Check(
+        name="it is made as the contract says",
+        promise="Notifier: its attributes",
+        run=_is_made_right,
+        vital=True,
+    ),
+    Check(name="a message ends in a Receipt", promise=_SEND, run=_sends, vital=True),
     Check(
         name="every customer has an address or None",
         promise="Notifier.address: where this customer is reached, or None",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from feedback_app.concurrency.bounded import leaving_nothing
 from feedback_app.errors import FeedbackAppError, NotFound
 from feedback_app.plugin_host import OnePlugin
 from feedback_app.testing.analysers import check_analyser
@@ -32,10 +34,13 @@ def check_plugin(name: str, settings: Settings, *, live: bool = False) -> list[F
     """Say of each promise whether the plugin holds it, with its settings as they are.
 
     Messages go to recipients that are nobody's, and to a far side on this machine only, unless `live`. No rating is
-    taken from a source. Raises NotFound where there is no plugin of that name.
+    taken from a source; what the plugin prints goes to stderr. Raises NotFound where there is no plugin of that name.
     """
     guard = FarSide() if live else Guard()
-    with guard if isinstance(guard, Guard) else contextlib.nullcontext():
+    with (
+        guard if isinstance(guard, Guard) else contextlib.nullcontext(),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         try:
             plugin = OnePlugin.find(name, settings)
             started = plugin.make()
@@ -45,9 +50,10 @@ def check_plugin(name: str, settings: Settings, *, live: bool = False) -> list[F
             return [_failed(error)]
         if started.info.state == "idle":
             return [replace(_LOADED, state="fails", expected="something to test", happened=_idle(name))]
-        if isinstance(guard, Guard) and (hosts := hosts_elsewhere(plugin.table)):
+        table = settings.plugins.tables.get(name, {})
+        if isinstance(guard, Guard) and (hosts := hosts_elsewhere(table)):
             guard.refuse(f"to talk to {hosts[0]}")
-        return [_LOADED, *asyncio.run(_check(plugin, started, guard))]
+        return [_LOADED, *asyncio.run(leaving_nothing(_check(plugin, started, guard)))]
 
 
 def _failed(error: FeedbackAppError) -> Finding:

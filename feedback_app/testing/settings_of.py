@@ -14,14 +14,17 @@ from feedback_app.settings.redaction import is_secret
 from feedback_app.testing.guard import is_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _SHORTEST = 4  # characters of a secret; a shorter one is found in any text
 _LARGEST = 4096  # bytes of a file that holds a secret
 
 
-def hosts_elsewhere(table: object) -> list[str]:
-    """Return the hosts in the settings that are not this machine: of URLs, and of keys that speak of a host."""
+def hosts_elsewhere(table: Mapping[str, object]) -> list[str]:
+    """Return the hosts in a table as it is written that are not this machine: of URLs, and of keys of hosts.
+
+    Of a model's defaults, which are not written, the guard sees what is used.
+    """
     found = []
     for key, value in _leaves("", table):
         if not isinstance(value, str):

@@ -230,7 +230,12 @@ async def _keeps_secrets(bench: Bench[Source]) -> None:
 _RECEIVE = "Source.receive: wait for the next payloads and return at most `limit`"
 
 SOURCE_CHECKS: tuple[Check[Source], ...] = (
-    Check(name="it is made as the contract says", promise="Source: its attributes", run=_is_made_right),
+    Check(
+        name="it is made as the contract says",
+        promise="Source: its attributes",
+        run=_is_made_right,
+        vital=True,
+    ),
     Check(
         name="close does no harm before open, after a failed one, and it opens again",
         promise="Source: at the end `close`; after that it may be opened again",

@@ -63,7 +63,7 @@ def _judge(
         (PermanentFailure("550"), Verdict(outcome="permanent", state="dead")),
         (ChannelDown("535"), Verdict(outcome="channel_down", state="queued", counted=False)),
         (OutcomeUnknown("cut"), Verdict(outcome="unknown", state="queued", delay=15)),
-        (TimeoutError(), Verdict(outcome="unknown", state="queued", delay=15)),
+        (TimeoutError(), Verdict(outcome="unknown", state="queued", delay=15, fault=True)),
         (Abandoned("hangs"), Verdict(outcome="unknown", state="queued", delay=15, fault=True)),
         (ValueError("bug"), Verdict(outcome="bug", state="queued", delay=15, fault=True)),
         (SystemExit(3), Verdict(outcome="bug", state="queued", delay=15, fault=True)),
@@ -77,7 +77,8 @@ def test_each_kind_of_failure_is_told_apart(error: BaseException, wanted: Verdic
 @pytest.mark.parametrize("error", [OutcomeUnknown("cut"), TimeoutError()])
 def test_what_may_have_left_is_held_where_it_must_not_double(error: Exception) -> None:
     """Neither sent again nor counted as dead: a person decides."""
-    assert _judge(error, on_unknown="hold") == Verdict(outcome="unknown", state="held")
+    fault = isinstance(error, TimeoutError)
+    assert _judge(error, on_unknown="hold") == Verdict(outcome="unknown", state="held", fault=fault)
 
 
 @pytest.mark.parametrize("error", [TemporaryFailure("450"), OutcomeUnknown("cut"), ValueError("bug")])

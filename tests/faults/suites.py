@@ -25,6 +25,7 @@ from tests.faults import (
     io_errors,
     kill,
     nats,
+    neighbours,
     plugins,
     points,
     power,
@@ -51,6 +52,12 @@ def _tests(*paths: str) -> Callable[[int, int], checks.Figures]:
     """Return a suite whose cases are the tests under these paths."""
     return partial(checks.run, paths=paths)
 
+
+_GATEWAYS = (
+    "tests/plugins/test_twilio*.py",
+    "tests/plugins/test_sms_*.py",
+    "tests/plugins/test_webhook*.py",
+)
 
 SUITES = {
     "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, alone=True),
@@ -82,8 +89,11 @@ SUITES = {
     "fleet-restart": Suite("PostgreSQL crashed and started again under load", fleet.restart, 20, 10),
     "nats": Suite("three NATS nodes, one killed every 5 s for two minutes", nats.run, 3, 1),
     "smtp": Suite("mail servers that misbehave", _tests("tests/plugins/test_smtp_*.py"), 1, 1),
-    "http": Suite("SMS gateways that misbehave", _tests("tests/plugins/test_twilio*.py"), 1, 1),
+    "http": Suite("gateways that misbehave", _tests(*_GATEWAYS), 1, 1),
     "plugins": Suite("plugins that do one wrong thing", plugins.run, 133, 19),
+    "neighbours": Suite(
+        "one of four plugins hangs, raises, blocks", neighbours.run, len(neighbours.FAULTS), 1, alone=True
+    ),
     "hooks": Suite(
         "plugin files that are wrong", _tests("tests/plugin_host", "tests/faults/test_plugin_faults.py"), 1, 1
     ),

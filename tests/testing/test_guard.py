@@ -84,11 +84,17 @@ class Table(BaseModel):
 
 
 def test_the_hosts_in_the_settings_are_found() -> None:
-    """Of a model as of a plain table."""
-    assert hosts_elsewhere(Table()) == ["api.example.com", "mail.example.com"]
-    assert hosts_elsewhere(SimpleNamespace(url="http://127.0.0.1:8080", name="example.com")) == []
+    """Of URLs, and under keys that speak of a host."""
+    table = {"url": "https://api.example.com/x", "smtp": [{"host": "mx.example.com"}, {"host": "localhost"}]}
+    assert hosts_elsewhere(table) == ["api.example.com", "mx.example.com"]
+    assert hosts_elsewhere({"url": "http://127.0.0.1:8080", "name": "example.com"}) == []
 
 
 def test_the_secrets_in_the_settings_are_found() -> None:
     """By their type and their names; one of three letters would be found in any text."""
-    assert secrets_of(Table()) == ["canary-url", "canary-token", "canary-key", "canary-password"]
+    assert secrets_of(SimpleNamespace(inner=Table())) == [
+        "canary-url",
+        "canary-token",
+        "canary-key",
+        "canary-password",
+    ]

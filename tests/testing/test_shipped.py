@@ -14,16 +14,19 @@ from feedback_app import Analyser, Notifier, Source
 from feedback_app.plugins import (
     disagreement,
     email_notifier,
+    file_notifier,
     folder,
     keyword_tags,
     language,
     sms_notifier,
     vader_sentiment,
+    webhook_notifier,
 )
 from feedback_app.testing import (
     AnalyserContract,
     FarSide,
     NotifierContract,
+    RecordingHttpServer,
     RecordingSmtpServer,
     SourceContract,
 )
@@ -121,6 +124,40 @@ class TestSmsFile(NotifierContract):
     def make(self, far_side: Any) -> Notifier:
         """Return the notifier as configured."""
         notifier: Notifier = sms_notifier.make_notifier(sms_notifier.Settings(file=far_side.file))
+        return notifier
+
+
+class TestWebhook(NotifierContract):
+    """Signed posts."""
+
+    secrets = ("Y2FuYXJ5LXNlY3JldC1jYW5hcnktc2VjcmV0",)
+
+    @pytest.fixture
+    def far_side(self, http_server: RecordingHttpServer) -> RecordingHttpServer:
+        """Run a receiver."""
+        return http_server
+
+    def make(self, far_side: Any) -> Notifier:
+        """Return the notifier as configured."""
+        notifier: Notifier = webhook_notifier.make_notifier(
+            webhook_notifier.Settings(
+                url=f"{far_side.url}/hook", secret=SecretStr(f"whsec_{self.secrets[0]}")
+            )
+        )
+        return notifier
+
+
+class TestFile(NotifierContract):
+    """Into a file."""
+
+    @pytest.fixture
+    def far_side(self, tmp_path: Path) -> Lines:
+        """Return the file."""
+        return Lines(tmp_path / "messages.jsonl")
+
+    def make(self, far_side: Any) -> Notifier:
+        """Return the notifier as configured."""
+        notifier: Notifier = file_notifier.make_notifier(file_notifier.Settings(file=far_side.file))
         return notifier
 
 
