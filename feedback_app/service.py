@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from feedback_app.presence import Presence
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
+    from feedback_app.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Service:
     `fail` is called when the ledger cannot be trusted any more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the daemon shares with it
         self,
         store: Store,
         presence: Presence,
@@ -54,7 +55,9 @@ class Service:
         *,
         clock: Clock,
         fail: Callable[[FeedbackAppError], None],
+        supervisor: Supervisor,
     ) -> None:
+        self._supervisor = supervisor
         self.store = store
         self._presence = presence
         self._clock = clock
@@ -81,6 +84,11 @@ class Service:
     def tries(self) -> Counter[str]:
         """How many tries of messages ended, by the state that the message had after it."""
         return sum((one.counts for one in self.dispatchers), Counter())
+
+    @property
+    def status(self) -> str:
+        """What it has done, in a line for people."""
+        return f"{self.processed:,} ratings processed, {self.tries['sent']:,} messages sent"
 
     def wake(self) -> None:
         """Look at once whether there is something to do."""
@@ -111,10 +119,12 @@ class Service:
             fail=self._fail,
             stopping=ending,
             sourcings=self.sourcings,
+            on_beat=lambda: self._supervisor.alive(self.status),
         )
         tickers = [
             *chores.tickers(reporter, self.dispatchers, clock=self._clock),
             *chores.source_tickers(self._presence, self.dispatchers),
+            chores.patience(),
         ]
         heartbeat = chores.heartbeat(self._presence, self.dispatchers)
         self.parts = [  # each fills the next
