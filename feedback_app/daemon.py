@@ -54,10 +54,10 @@ class Daemon:
     """Processes ratings until stopped.
 
     `await daemon.run()` returns after `stop`, which may be called from any thread, any time, and so may `reload`. On
-    the main thread it answers SIGTERM and SIGINT: the first drains, a second one ends the process at once; and SIGHUP,
-    which reloads. `submit` hands over a rating from any thread. `ready` is set while every part stands; `on_ready` is
-    called when that begins. `read_settings` gives the configuration anew at a reload; without it only the plugins and
-    templates are read again. `supervisor` is told of all this.
+    the main thread it answers SIGTERM and SIGINT: the first drains, a second one ends the process at once; SIGHUP, which
+    reloads; and SIGUSR1, which logs the state. `submit` hands over a rating from any thread. `ready` is set while every
+    part stands; `on_ready` is called when that begins. `read_settings` gives the configuration anew at a reload;
+    without it only the plugins and templates are read again. `supervisor` is told of all this.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Daemon:
             self._stopping.set()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                stack.enter_context(heeding_signals(self.stop, self.reload))
+                stack.enter_context(heeding_signals(self.stop, self.reload, self._log_state))
                 last = await self._open_and_serve(stack, drain=drain)
         except BaseExceptionGroup as group:
             raise what_ended(group) from group
@@ -276,6 +276,10 @@ class Daemon:
     def _fail(self, failure: FeedbackAppError) -> None:
         self._failure = failure
         self._stopping.set()
+
+    def _log_state(self) -> None:
+        if self._service is not None:
+            self._service.log_state()
 
     def _log_stall(self, stall: Stall) -> None:
         at = f"{stall.file}:{stall.line}"

@@ -90,6 +90,21 @@ class Service:
         """What it has done, in a line for people."""
         return f"{self.processed:,} ratings processed, {self.tries['sent']:,} messages sent"
 
+    def log_state(self) -> None:
+        """Log what is in flight, what is down, and where every task of the event loop waits."""
+        log.info(
+            "state",
+            extra={
+                "done": self.status,
+                "in_flight": {one.name: one.in_flight for one in self.parts},
+                "down": {one.channel: sorted(one.down) for one in self.dispatchers if one.down},
+                "sources_down": [one.name for one in self.sourcings if one.condition.reason],
+            },
+        )
+        waiting = Counter((task.get_name(), _place(task)) for task in asyncio.all_tasks())
+        for (name, place), count in sorted(waiting.items()):
+            log.info("task", extra={"task": name, "at": place, "count": count})
+
     def wake(self) -> None:
         """Look at once whether there is something to do."""
         wake_all(self.parts)
@@ -191,3 +206,9 @@ class Service:
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)
+
+
+def _place(task: asyncio.Task[object]) -> str:
+    """Say where a task waits: the innermost line of Python code."""
+    stack = task.get_stack(limit=1)
+    return f"{stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else "nowhere"
