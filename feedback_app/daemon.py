@@ -54,10 +54,10 @@ class Daemon:
     """Processes ratings until stopped.
 
     `await daemon.run()` returns after `stop`, which may be called from any thread, any time, and so may `reload`. On
-    the main thread it answers SIGTERM and SIGINT: the first drains, a second one ends the process at once; SIGHUP, which
-    reloads; and SIGUSR1, which logs the state. `submit` hands over a rating from any thread. `ready` is set while every
-    part stands; `on_ready` is called when that begins. `read_settings` gives the configuration anew at a reload;
-    without it only the plugins and templates are read again. `supervisor` is told of all this.
+    the main thread it answers SIGTERM and SIGINT: the first drains, a second one ends the process at once. SIGHUP
+    reloads, SIGUSR1 logs the state. `submit` hands over a rating from any thread. `ready` is set while every part
+    stands; `on_ready` is called when that begins. `read_settings` gives the configuration anew at a reload; without
+    it only the plugins and templates are read again. `supervisor` is told of all this.
     """
 
     def __init__(
