@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _WAIT = 2000  # milliseconds that one read waits
 _SILENCE = 15.0  # seconds without an answer after which the connection is given up
+_INSIST = 0.1  # seconds after which a command that was cancelled and goes on is cancelled again
 _OLD = 86_400_000  # milliseconds without a word after which a consumer that has nothing in hand is forgotten
 
 # Its id and its fields; none: trimmed away while it was pending. Redis 6 does not even name one that it hands over.
@@ -211,7 +213,7 @@ class RedisGroup(Source):
     async def _do(self, command: Awaitable[Any]) -> Any:
         """Run a command. Raises SourceDown, and what the caller can mend."""
         try:
-            return await command
+            return await _cancellable(command)
         except AuthenticationError as error:
             raise SourceDown("the server refuses the login: look at username and password") from error
         except ResponseError as error:
@@ -233,6 +235,21 @@ class _NoGroupError(SourceDown):
 
 class _GroupThereError(SourceDown):
     """The group is there already."""
+
+
+async def _cancellable(command: Awaitable[Any]) -> Any:
+    """Await a command of the client, whose `asyncio.wait_for` swallows a cancellation now and then (Python 3.11)."""
+    task = asyncio.ensure_future(command)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_INSIST)
+        if not task.cancelled():
+            task.exception()  # else asyncio complains that nobody asked
+        raise
+    return task.result()
 
 
 def _order(entry_id: str) -> tuple[int, int]:

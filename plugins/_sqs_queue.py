@@ -64,7 +64,7 @@ class SqsQueue(Source):
 
     async def receive(self, limit: int) -> Batch:
         """Wait for messages; where there are many, several requests fetch them."""
-        messages = await self._poll(self._settings.wait)
+        messages = await self._poll(self._settings.wait, min(_AT_ONCE, limit))
         more = min(_SIDE_BY_SIDE, limit // _AT_ONCE - 1)
         if len(messages) == _AT_ONCE and more > 0:
             polls = (self._poll(0) for _ in range(more))
@@ -100,11 +100,11 @@ class SqsQueue(Source):
         await self._opened.aclose()
         self._opened = contextlib.AsyncExitStack()
 
-    async def _poll(self, wait: int) -> list[dict[str, Any]]:
+    async def _poll(self, wait: int, most: int = _AT_ONCE) -> list[dict[str, Any]]:
         answer = await self._do(
             self._client.receive_message(
                 QueueUrl=self._url,
-                MaxNumberOfMessages=_AT_ONCE,
+                MaxNumberOfMessages=most,
                 WaitTimeSeconds=wait,
                 VisibilityTimeout=self._settings.visibility,
             )

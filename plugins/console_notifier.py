@@ -13,8 +13,9 @@ from typing import Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from feedback_app import ChannelDown, Message, Notifier, Receipt, hookimpl
+from feedback_app import ChannelDown, Message, Notifier, OutcomeUnknown, Receipt, hookimpl
 
+_STOPPED = 5.0  # seconds that one message may take to be printed, below the notifier's own limit
 _JOINER = "\u200d"  # holds the parts of an emoji together; all else that is not seen is left out
 
 
@@ -33,21 +34,36 @@ class ConsoleNotifier(Notifier):
     timeout = 10.0
     on_unknown = "resend"  # a message that is printed twice does no harm
 
-    def __init__(self, form: Literal["text", "json"]) -> None:
+    def __init__(self, form: Literal["text", "json"], patience: float = _STOPPED) -> None:
         self._shown = _as_json if form == "json" else _as_text
+        self._patience = patience
         self._turn = asyncio.Lock()
         self._printing: asyncio.Future[None] | None = None
+        self._since = 0.0  # when that was begun, by the loop's clock
 
     async def send(self, message: Message) -> Receipt:
-        """Print the message. Raises ChannelDown when nobody takes what is printed."""
+        """Print the message. Raises ChannelDown, and the one under way OutcomeUnknown, when nobody reads for long."""
         async with self._turn:
-            if self._printing and not self._printing.done():
-                raise ChannelDown("the standard output takes nothing: whoever reads it has stopped")
             # A full pipe holds its thread as long as it likes; there is never a second one beside it.
+            if not await self._has_ended():
+                raise ChannelDown("the standard output takes nothing: whoever reads it has stopped")
+            self._since = asyncio.get_running_loop().time()
             self._printing = asyncio.ensure_future(asyncio.to_thread(_print, self._shown(message)))
             self._printing.add_done_callback(_looked_at)
-            await asyncio.shield(self._printing)
+            if not await self._has_ended():
+                raise OutcomeUnknown(
+                    "the standard output has not taken all of it: whoever reads it has stopped"
+                )
+            self._printing.result()
         return Receipt(detail="printed")
+
+    async def _has_ended(self) -> bool:
+        """Wait for the print that is under way, also one that nobody waited for; not for ever."""
+        if self._printing is None or self._printing.done():
+            return True
+        left = self._since + self._patience - asyncio.get_running_loop().time()
+        ended, _ = await asyncio.wait([self._printing], timeout=max(0.0, left))
+        return bool(ended)
 
 
 def _looked_at(printing: asyncio.Future[None]) -> None:

@@ -31,6 +31,13 @@ class FarSide:
     `RecordingHttpServer` and `RecordingSmtpServer` are such; for others override what you can.
     """
 
+    remembers = True  # of a source: it knows itself what was acknowledged; else only the position tells, and the newest
+    # may come again after a new start, by the same ids
+
+    def address(self) -> str | None:
+        """Return where a customer is reached here, None where the kit's e-mail address, phone number or id will do."""
+        return None
+
     @property
     def faults(self) -> Faults:
         """How to provoke each fault: functions that return a context manager."""

@@ -60,6 +60,18 @@ async def _send(bench: Bench[Notifier], notifier: Notifier, message: Message) ->
     return await ended(notifier.send(message), bench.patience)
 
 
+def _recipient(bench: Bench[Notifier], notifier: Notifier) -> str:
+    """Return where the test customer is reached. Raises NotTested where that is nowhere."""
+    found = notifier.address(samples.reachable(notifier.channel, bench.far_side.address()))
+    if found is None:
+        raise NotTested("it reaches the test customer nowhere: nobody said an address (FarSide.address)")
+    return found
+
+
+def _message(bench: Bench[Notifier], notifier: Notifier, number: int = 1, **fields: Any) -> Message:
+    return samples.plain(notifier, number, recipient=_recipient(bench, notifier), **fields)
+
+
 def _must_be_receipt(end: Ended, what: str) -> Receipt:
     must_not_raise(f"a Receipt for {what}", end)
     if not isinstance(end.value, Receipt):
@@ -73,7 +85,7 @@ def _must_be_receipt(end: Ended, what: str) -> Receipt:
 
 
 async def _must_work(bench: Bench[Notifier], notifier: Notifier, when: str, number: int = 1) -> None:
-    _must_be_receipt(await _send(bench, notifier, samples.plain(notifier, number)), f"a message {when}")
+    _must_be_receipt(await _send(bench, notifier, _message(bench, notifier, number)), f"a message {when}")
 
 
 async def _is_made_right(bench: Bench[Notifier]) -> None:
@@ -98,7 +110,7 @@ async def _addresses(bench: Bench[Notifier]) -> None:
 
 async def _sends_odd_ones(bench: Bench[Notifier]) -> None:
     async with bench.opened() as notifier:
-        for what, message in samples.odd_messages(notifier):
+        for what, message in samples.odd_messages(notifier, recipient=_recipient(bench, notifier)):
             end = await _send(bench, notifier, message)
             if not isinstance(end.error, PermanentFailure):
                 _must_be_receipt(end, f"a message with {what}, or PermanentFailure")
@@ -108,7 +120,7 @@ async def _sends_many_at_once(bench: Bench[Notifier]) -> None:
     async with bench.opened() as notifier:
         before = bench.far_side.received()
         known = None if before is None else len(before)
-        messages = [samples.plain(notifier, number) for number in range(300, 300 + _AT_ONCE)]
+        messages = [_message(bench, notifier, number) for number in range(300, 300 + _AT_ONCE)]
         for end in await asyncio.gather(*(_send(bench, notifier, one) for one in messages)):
             _must_be_receipt(end, f"each of {_AT_ONCE} messages at once")
         after = bench.far_side.received()
@@ -120,7 +132,7 @@ async def _tries_again(bench: Bench[Notifier]) -> None:
     async with bench.opened() as notifier:
         known = len(bench.far_side.received() or ())
         for attempt in (1, 2):
-            message = samples.plain(notifier, 400, attempt=attempt)
+            message = _message(bench, notifier, 400, attempt=attempt)
             _must_be_receipt(await _send(bench, notifier, message), f"try {attempt} of a message")
         received = bench.far_side.received()
         if notifier.on_unknown != "resend" or received is None:
@@ -136,7 +148,7 @@ async def _can_be_cancelled(bench: Bench[Notifier]) -> None:
     async with bench.opened() as notifier:
         cancelled = 0
         for number, moment in enumerate(_MOMENTS, start=500):
-            end = await ended(notifier.send(samples.plain(notifier, number)), moment)
+            end = await ended(notifier.send(_message(bench, notifier, number)), moment)
             must_yield_to_cancellation(end)
             cancelled += end.was_cancelled
         await _must_work(bench, notifier, "after others were cancelled", 510)
@@ -149,7 +161,7 @@ async def _bears_silence(bench: Bench[Notifier]) -> None:
     fault = bench.fault("silence")
     async with bench.opened() as notifier:
         with fault:
-            end = await ended(notifier.send(samples.plain(notifier, 520)), min(1.0, bench.patience))
+            end = await ended(notifier.send(_message(bench, notifier, 520)), min(1.0, bench.patience))
         must_yield_to_cancellation(end)
         if isinstance(end.value, Receipt):
             raise BrokenPromise("no Receipt from a far side that says nothing", "send returned one")
@@ -163,7 +175,7 @@ def _raises(kind: Fault) -> Callable[[Bench[Notifier]], Any]:
         names = " or ".join(one.__name__ for one in wanted)
         async with bench.opened() as notifier:
             with fault:
-                end = await _send(bench, notifier, samples.plain(notifier, 530))
+                end = await _send(bench, notifier, _message(bench, notifier, 530))
             if end.error is None:
                 raise BrokenPromise(names, f"send returned {type(end.value).__name__}")
             if not isinstance(end.error, wanted):
@@ -200,17 +212,17 @@ async def _turns(bench: Bench[Notifier]) -> None:
     with watching_the_loop(bench.home):
         async with bench.opened() as notifier:
             for number in range(550, 553):
-                await _send(bench, notifier, samples.plain(notifier, number))
-            await _send(bench, notifier, samples.plain(notifier, 553, text="Thank you. " * 10_000))
+                await _send(bench, notifier, _message(bench, notifier, number))
+            await _send(bench, notifier, _message(bench, notifier, 553, text="Thank you. " * 10_000))
 
 
 async def _leaves_nothing(bench: Bench[Notifier]) -> None:
     bench.allowed()
     async with leaving_nothing_behind(), bench.opened() as notifier:
         await asyncio.gather(
-            *(_send(bench, notifier, samples.plain(notifier, number)) for number in range(560, 563))
+            *(_send(bench, notifier, _message(bench, notifier, number)) for number in range(560, 563))
         )
-        await ended(notifier.send(samples.plain(notifier, 563)), 0)
+        await ended(notifier.send(_message(bench, notifier, 563)), 0)
 
 
 async def _keeps_secrets(bench: Bench[Notifier]) -> None:
@@ -221,11 +233,11 @@ async def _keeps_secrets(bench: Bench[Notifier]) -> None:
         must_not_show(bench.secrets, "its repr", notifier)
         bench.allowed()
         async with bench.opened() as notifier:
-            ends = [await _send(bench, notifier, samples.plain(notifier, 570))]
+            ends = [await _send(bench, notifier, _message(bench, notifier, 570))]
             for kind, fault in bench.far_side.faults.items():
                 with fault():
                     patience = 1.0 if kind == "silence" else bench.patience
-                    ends.append(await ended(notifier.send(samples.plain(notifier, 571)), patience))
+                    ends.append(await ended(notifier.send(_message(bench, notifier, 571)), patience))
             must_not_show(bench.secrets, "its repr", notifier)
     for end in ends:
         must_not_show(bench.secrets, "an error", end.error)

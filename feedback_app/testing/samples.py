@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from feedback_app.model import Customer, Feedback, Message
 
 if TYPE_CHECKING:
@@ -37,13 +39,18 @@ ODD_TEXTS = (
 )
 
 
+def reachable(channel: str, address: str | None = None) -> Customer:
+    """Return the test customer, with an address stored for the channel."""
+    return msgspec.structs.replace(TESTER, addresses={channel: address or EMAIL})
+
+
 def plain(notifier: Notifier, number: int = 1, **fields: Any) -> Message:
     """Return a message to the test customer, with an id of its own for each number."""
     facts: dict[str, Any] = {
         "id": f"kit.{number}.test",
         "purpose": "thanks",
         "channel": notifier.channel,
-        "recipient": notifier.address(TESTER) or EMAIL,
+        "recipient": notifier.address(reachable(notifier.channel)) or EMAIL,
         "customer_id": TESTER.id,
         "customer_name": TESTER.name,
         "subject": "Thank you",
@@ -54,19 +61,25 @@ def plain(notifier: Notifier, number: int = 1, **fields: Any) -> Message:
     return Message(**facts | fields)
 
 
-def odd_messages(notifier: Notifier) -> list[tuple[str, Message]]:
-    """Return unusual messages, each with what is unusual about it."""
+def odd_messages(notifier: Notifier, **fields: Any) -> list[tuple[str, Message]]:
+    """Return unusual messages, each with what is unusual about it; `fields` are the same in all."""
     odd = [
-        (what, plain(notifier, number, text=text, html=""))
+        (what, plain(notifier, number, text=text, html="", **fields))
         for number, (what, text) in enumerate(ODD_TEXTS, start=100)
     ]
     empty = {"subject": "", "html": "", "customer_id": None, "customer_name": None, "locale": None}
     return [
         *odd,
-        ("empty optional fields", plain(notifier, 200, **empty)),
-        ("a subject with a line end", plain(notifier, 201, subject="Thank you\r\nBcc: all@example.com")),
-        ("a name with a line end", plain(notifier, 202, customer_name="Eve\r\nBcc: all@example.com")),
-        ("a report", plain(notifier, 203, purpose="report", customer_id=None, customer_name=None)),
+        ("empty optional fields", plain(notifier, 200, **empty, **fields)),
+        (
+            "a subject with a line end",
+            plain(notifier, 201, subject="Thank you\r\nBcc: all@example.com", **fields),
+        ),
+        (
+            "a name with a line end",
+            plain(notifier, 202, customer_name="Eve\r\nBcc: all@example.com", **fields),
+        ),
+        ("a report", plain(notifier, 203, purpose="report", customer_id=None, customer_name=None, **fields)),
     ]
 
 

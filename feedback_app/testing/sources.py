@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from feedback_app.errors import SourceDown, UsageError
 from feedback_app.intake.payloads import field_map
 from feedback_app.intake.scale import Scale
+from feedback_app.intake.sourcing import Patience
 from feedback_app.model import Batch, Received
 from feedback_app.plugin_host.checking import sources_of
 from feedback_app.testing.bench import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _LIMIT = 2  # payloads that `receive` is asked for, fewer than are there
 _NOBODY_HURRIES = 0.3  # seconds after which a waiting `receive` is cancelled
+_GIVEN = Patience()  # what the daemon grants: a far side that is gone may take all of it
 _ANSWERS = 10  # calls of `receive` within which what is there must come
 
 
@@ -49,8 +51,8 @@ async def check_source(
 ) -> list[Finding]:
     """Say of each promise of a source whether it holds; `make` returns a new one, not opened, each time.
 
-    Ratings are received and acknowledged only where `far_side.put` has laid them ready; the rest is as with
-    `check_notifier`.
+    Ratings are received and acknowledged only where `far_side.put` has laid them ready. While the far side is gone,
+    a call may take as long as the daemon lets it; the rest is as with `check_notifier`.
     """
     bench = Bench(make=make, far_side=far_side or FarSide(), secrets=secrets, patience=patience)
     return await run_checks(SOURCE_CHECKS, bench, only)
@@ -136,10 +138,25 @@ async def _hands_over(bench: Bench[Source]) -> None:
         )  # as the daemon does: it may now find that this was all
     async with bench.opened(position) as source:
         again = await _receive(bench, source, answers=2)
-        if again.received:
+        _must_be_over(bench, again, ids)
+        _put(bench, "more")
+        for _ in range(_ANSWERS):
+            batch = await _receive(bench, source)
+            await ended(source.acknowledge(batch.received), bench.patience)
+            if {one.id for one in batch.received} - set(ids):
+                return
+        raise BrokenPromise("a rating that is put there after a new start to come", "it did not")
+
+
+def _must_be_over(bench: Bench[Source], again: Batch, ids: Sequence[str]) -> None:
+    for one in again.received:
+        if bench.far_side.remembers:
             raise BrokenPromise(
-                "nothing that was acknowledged to come again", f"{again.received[0].id!r} did"
+                "nothing that was acknowledged to come again",
+                f"{one.id!r} did (where only the position tells, say so: FarSide.remembers)",
             )
+        if one.id not in ids:
+            raise BrokenPromise("what comes again after the position to have its id", f"{one.id!r} is new")
 
 
 async def _hands_over_again(bench: Bench[Source]) -> None:
@@ -180,9 +197,9 @@ async def _says_that_it_is_down(bench: Bench[Source]) -> None:
     bench.allowed()
     with bench.fault("channel_down"):
         source = bench.new()
-        end = await ended(source.open(None), bench.patience)
+        end = await ended(source.open(None), _GIVEN.open)
         if end.error is None:
-            end = await ended(source.receive(_LIMIT), bench.patience)
+            end = await ended(source.receive(_LIMIT), _GIVEN.receive)
         must_not_raise("close after that", await ended(source.close(), bench.patience))
     if not isinstance(end.error, SourceDown):
         happened = said(end.error) if end.error else "it noticed nothing"
@@ -220,7 +237,7 @@ async def _keeps_secrets(bench: Bench[Source]) -> None:
         down = bench.far_side.faults.get("channel_down", contextlib.nullcontext)
         with down():
             source: Any = bench.new()
-            errors.append((await ended(source.open(None), bench.patience)).error)
+            errors.append((await ended(source.open(None), _GIVEN.open)).error)
             await ended(source.close(), bench.patience)
     for error in errors:
         must_not_show(bench.secrets, "an error", error)

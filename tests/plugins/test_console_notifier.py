@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
 import sys
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 from pydantic import ValidationError
 
-from feedback_app import ChannelDown, Message
+from feedback_app import ChannelDown, Message, OutcomeUnknown
 from feedback_app.plugins import console_notifier
 from feedback_app.plugins.console_notifier import ConsoleNotifier, Settings
 
+HEAD = "--- thanks.1: thanks to ada\n"
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202edrowssap\u202c\x00\x7f\u2028"
 
 
@@ -97,24 +101,53 @@ async def test_a_reader_that_has_gone_is_a_channel_that_is_down(monkeypatch: pyt
         await ConsoleNotifier("text").send(message())
 
 
-async def test_a_reader_that_has_stopped_holds_one_thread_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits is cancelled, the next one finds the channel down; once somebody reads, it goes on."""
-    reader, writer = os.pipe()
-    with open(reader, "rb", buffering=0) as source, open(writer, "w", encoding="utf-8") as sink:  # noqa: ASYNC230, PTH123
-        monkeypatch.setattr(sys, "stdout", sink)
-        one = ConsoleNotifier("text")
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await one.send(message("x" * 200_000))
-        with pytest.raises(ChannelDown, match="whoever reads it has stopped"):
-            await one.send(message())
-        read = 0
-        while read < 200_000:
-            read += len(await asyncio.to_thread(source.read, 65_536))
-        assert one._printing
-        await one._printing
-        await one.send(message("again"))
-        assert b"again" in await asyncio.to_thread(source.read, 65_536)
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], io.FileIO]]:
+    """Let a test, once it runs, have its standard output in a pipe, whose other end is returned."""
+    with contextlib.ExitStack() as opened:
+
+        def begin() -> io.FileIO:
+            reader, writer = os.pipe()
+            source = opened.enter_context(io.FileIO(reader))
+            monkeypatch.setattr(sys, "stdout", opened.enter_context(open(writer, "w", encoding="utf-8")))  # noqa: PTH123
+            return source
+
+        yield begin
+
+
+async def read_from(source: io.FileIO, size: int) -> bytes:
+    """Read so many bytes."""
+    read = b""
+    while len(read) < size:
+        read += await asyncio.to_thread(source.read, 65_536) or b""
+    return read
+
+
+async def test_a_print_that_nobody_waits_for_any_more_is_waited_for(pipe: Callable[[], io.FileIO]) -> None:
+    """Whoever waited was cancelled; the next message comes whole behind the first, once somebody reads."""
+    source = pipe()
+    one = ConsoleNotifier("text")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await one.send(message("x" * 200_000))
+    after = asyncio.create_task(one.send(message("again", number=2)))
+    wanted = f"{HEAD}{'x' * 200_000}\n\n{HEAD.replace('1', '2')}again\n\n".encode()
+    assert wanted == await read_from(source, len(wanted))
+    assert (await after).detail == "printed"
+
+
+async def test_a_reader_that_has_stopped_is_a_channel_that_is_down(pipe: Callable[[], io.FileIO]) -> None:
+    """Of the message in the pipe nobody knows, the others were not sent; one thread is held, then it goes on."""
+    source = pipe()
+    one = ConsoleNotifier("text", patience=0.2)
+    ends = await asyncio.gather(
+        *(one.send(message("x" * 200_000, number=number)) for number in range(3)), return_exceptions=True
+    )
+    assert [type(end) for end in ends] == [OutcomeUnknown, ChannelDown, ChannelDown]
+    assert len([thread for thread in threading.enumerate() if thread.name.startswith("asyncio")]) == 1
+    await read_from(source, 200_000 + len(HEAD))
+    await one.send(message("again"))
+    assert b"again" in await read_from(source, 1)
 
 
 def test_it_is_off_unless_configured() -> None:
