@@ -224,7 +224,7 @@ class Dispatcher:
         if before and attempt.outcome == "channel_down":  # else the first would refuse it again at once
             pause = provider.health.allowance(1, self._clock())[1] or _SPARE_PAUSE
             attempt = replace(attempt, next_attempt_at=attempt.ended_at + int(pause * 1000))
-        return replace(attempt, before=before)
+        return replace(attempt, before=before) if before else attempt  # a copy costs as much as a send
 
     async def _hand_on(self, claimed: ClaimedMessage, provider: Provider) -> float:
         """Let another provider have a refused message; returns the seconds until it can, 0: it has it now."""
