@@ -32,7 +32,10 @@ _COMMANDS = {
     "feedback": ("feedback_app.cli.feedback:group", "Ratings: add, import, list, explain, replay."),
     "customers": ("feedback_app.cli.customers:group", "Customers: add, import, list, show, opt out and in."),
     "low-ratings": ("feedback_app.cli.low_ratings:group", "Low ratings: list, show, follow up, export."),
-    "messages": ("feedback_app.cli.messages:group", "Messages: list, show, retry, cancel."),
+    "messages": (
+        "feedback_app.cli.messages:group",
+        "Messages: list, show, retry, cancel; bounces, receipts.",
+    ),
     "report": ("feedback_app.cli.report:report", "The daily report: build, send, list."),
     "suppressions": (
         "feedback_app.cli.suppressions:group",

@@ -131,9 +131,12 @@ def _of_case(case: Case) -> Iterator[Event]:
 def _of_message(detail: Detail) -> Iterator[Event]:
     message = detail.message
     name = f"message {message.id}"
+    # Only the last channel is kept; tries by several plugins may mean that there was another one before.
+    way = ", by now" if len({one.provider for one in detail.tries}) > 1 else ""
     yield (
         message.created_at,
-        f"{name} ({message.purpose}) queued for {message.channel} to {message.recipient}, id {message.message_id}",
+        f"{name} ({message.purpose}) queued{way} for {message.channel} to {message.recipient},"
+        f" id {message.message_id}",
     )
     for number, one in enumerate(detail.tries, 1):
         said = one.error or one.detail or (f"provider's id {one.provider_id}" if one.provider_id else "")

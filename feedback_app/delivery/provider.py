@@ -203,7 +203,7 @@ def noted(attempt: Attempt) -> Attempt:
                 "message_number": attempt.number,
                 "provider": attempt.provider,
                 "outcome": attempt.outcome,
-                "state": attempt.state,
+                "state": "queued" if attempt.instead else attempt.state,
                 "next_channel": attempt.instead.channel if attempt.instead else None,
                 "fault": attempt.fault,
             },
