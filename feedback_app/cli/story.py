@@ -133,11 +133,8 @@ def _of_message(detail: Detail) -> Iterator[Event]:
     name = f"message {message.id}"
     # Only the last channel is kept; tries by several plugins may mean that there was another one before.
     way = ", by now" if len({one.provider for one in detail.tries}) > 1 else ""
-    yield (
-        message.created_at,
-        f"{name} ({message.purpose}) queued{way} for {message.channel} to {message.recipient},"
-        f" id {message.message_id}",
-    )
+    where = f"{way} for {message.channel} to {message.recipient}"
+    yield message.created_at, f"{name} ({message.purpose}) queued{where}, id {message.message_id}"
     for number, one in enumerate(detail.tries, 1):
         said = one.error or one.detail or (f"provider's id {one.provider_id}" if one.provider_id else "")
         yield one.ended_at, f"{name}, try {number} by {one.provider}: {one.outcome}{said and f', {said}'}"
