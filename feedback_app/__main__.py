@@ -30,10 +30,13 @@ def _left_behind() -> list[str]:
     deadline = time.monotonic() + _PATIENCE
     threads = [one for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
     for one in threads:
-        one.join(max(0.0, deadline - time.monotonic()))
+        while one.ident is None and time.monotonic() < deadline:
+            time.sleep(0.001)  # it is just being started, and cannot be waited for yet
+        if one.ident is not None:
+            one.join(max(0.0, deadline - time.monotonic()))
     bounded = sys.modules.get("feedback_app.concurrency.bounded")  # most commands do not need it
     unending = [f"coroutine {name}" for name, _ in bounded.unending] if bounded else []
-    names = [f"thread {one.name}" for one in threads if one.is_alive()] + unending
+    names = [f"thread {one.name}" for one in threads if one.is_alive() or one.ident is None] + unending
     return list(dict.fromkeys(names))
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CLOCK = 10.0  # seconds
+_PATIENCE = 10.0  # seconds
 _WATCH = 2.0  # seconds; a ledger that was replaced is noticed within it
 _REPORT_RETRY = 30.0  # seconds
 
@@ -55,7 +56,7 @@ def _fares(one: Sourcing) -> dict[str, object]:
 class Chores:
     """Runs until `stopping` is set. `wake` says that there may be work, `fail` that the ledger cannot be trusted."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it minds
         self,
         store: Store,
         settings: Settings,
@@ -64,7 +65,9 @@ class Chores:
         fail: Callable[[FeedbackAppError], None],
         stopping: asyncio.Event,
         sourcings: Sequence[Sourcing] = (),
+        on_beat: Callable[[], object] = lambda: None,
     ) -> None:
+        self._on_beat = on_beat
         self._store = store
         self._settings = settings
         self._wake = wake
@@ -105,6 +108,15 @@ class Chores:
         """Return the ticker that minds the sources, where there are any."""
         look_after = self._minded(partial(self._look_after_sources, presence, dispatchers))
         return [Ticker(Every(seconds=_WATCH), look_after, name="sources")] if self._sourcings else []
+
+    def patience(self) -> Ticker:
+        """Return the ticker that lets the watchdog wait for a server that is away."""
+
+        def look() -> None:
+            if self._store.away:
+                self._on_beat()
+
+        return Ticker(Every(seconds=_PATIENCE), look, name="patience")
 
     def heartbeat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> Ticker:
         """Return the ticker that goes on until the very end: where daemons share the ledger, it keeps the leases."""
@@ -161,8 +173,11 @@ class Chores:
     async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
         down = {one.channel: _trouble(one) for one in dispatchers if one.down}
         self._told = self._fare()
-        if await presence.beat(down, self._told):
-            self._wake()
+        try:
+            if await presence.beat(down, self._told):
+                self._wake()
+        finally:  # the loop turns and the ledger's writer answers, were it only that somebody else holds the ledger
+            self._on_beat()
 
     async def _look_after_sources(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
         """Let those rest that are to, and tell at once when something about one has changed."""

@@ -23,6 +23,7 @@ from feedback_app.presence import Presence
 from feedback_app.service import Service
 from feedback_app.signals import heeding_signals
 from feedback_app.store.ledger import ledger_of
+from feedback_app.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,10 +54,10 @@ class Daemon:
     """Processes ratings until stopped.
 
     `await daemon.run()` returns after `stop`, which may be called from any thread, any time, and so may `reload`. On
-    the main thread it answers SIGTERM and SIGINT: the first drains, a second one ends the process at once; and SIGHUP,
-    which reloads. `submit` hands over a rating from any thread. `ready` is set while every part stands; `on_ready` is
-    called when that begins. `read_settings` gives the configuration anew at a reload; without it only the plugins and
-    templates are read again.
+    the main thread it answers SIGTERM and SIGINT: the first drains, a second one ends the process at once. SIGHUP
+    reloads, SIGUSR1 logs the state. `submit` hands over a rating from any thread. `ready` is set while every part
+    stands; `on_ready` is called when that begins. `read_settings` gives the configuration anew at a reload; without
+    it only the plugins and templates are read again. `supervisor` is told of all this.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class Daemon:
         clock: Clock = now_ms,
         on_ready: Callable[[], object] = lambda: None,
         read_settings: Callable[[], Settings] | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._settings = settings
+        self._supervisor = supervisor or Supervisor({})
         self._read_settings = read_settings or (lambda: settings)
         self._clock = clock
         self._on_ready = on_ready
@@ -120,7 +123,7 @@ class Daemon:
             self._stopping.set()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                stack.enter_context(heeding_signals(self.stop, self.reload))
+                stack.enter_context(heeding_signals(self.stop, self.reload, self._log_state))
                 last = await self._open_and_serve(stack, drain=drain)
         except BaseExceptionGroup as group:
             raise what_ended(group) from group
@@ -170,7 +173,9 @@ class Daemon:
             self._submissions.scale = assembly.scale_of(service.settings)
 
     def _service_of(self, store: Store, presence: Presence, settings: Settings, host: PluginHost) -> Service:
-        return Service(store, presence, settings, host, clock=self._clock, fail=self._fail)
+        return Service(
+            store, presence, settings, host, clock=self._clock, fail=self._fail, supervisor=self._supervisor
+        )
 
     async def _close_services(self) -> None:
         if self._service is not None:
@@ -187,17 +192,19 @@ class Daemon:
             nonlocal successor
             successor = await self._until_done(service, presence, drain=drain)
             if successor is None:
+                self._supervisor.stopping()
                 self._stopping.set()
                 self._submissions.close(Unavailable("the daemon is stopping"))
 
         async def stands() -> None:
             if self.ready.is_set():
                 log.info("reloaded")
-                return
-            await presence.stands()
-            self.ready.set()
-            self._on_ready()
-            log.info("ready", extra={"pid": os.getpid(), "ledger": service.store.name})
+            else:
+                await presence.stands()
+                self.ready.set()
+                self._on_ready()
+                log.info("ready", extra={"pid": os.getpid(), "ledger": service.store.name})
+            self._supervisor.ready(service.status)
 
         try:
             await service.work(until, stands=stands, suspects=suspects)
@@ -232,11 +239,13 @@ class Daemon:
             await self._to_reload.wait()
             self._to_reload.clear()
             log.info("reloading")
+            self._supervisor.reloading()
             try:
                 return await self._load_anew(service, presence)
             except FeedbackAppError as refused:
                 lines = refused.problems if isinstance(refused, BadConfig) else (str(refused),)
                 log.error("reload refused, all stays as it was", extra={"reason": "; ".join(lines)})  # noqa: TRY400
+                self._supervisor.ready(f"reload refused; {service.status}")
 
     async def _load_anew(self, service: Service, presence: Presence) -> Service:
         settings, host = await asyncio.to_thread(self._read_anew)
@@ -267,6 +276,10 @@ class Daemon:
     def _fail(self, failure: FeedbackAppError) -> None:
         self._failure = failure
         self._stopping.set()
+
+    def _log_state(self) -> None:
+        if self._service is not None:
+            self._service.log_state()
 
     def _log_stall(self, stall: Stall) -> None:
         at = f"{stall.file}:{stall.line}"

@@ -30,7 +30,21 @@ def is_gone(process: Mapping[str, object]) -> bool:
     if not here or any(process.get(key) != value for key, value in here.items()):
         return False  # elsewhere, or unknown
     pid = process.get("pid")
-    return isinstance(pid, int) and _start_time(pid) != process.get("started")
+    if not isinstance(pid, int):
+        return False
+    started = _start_time(pid)
+    return started != process.get("started") and (started is not None or not _is_hidden(pid))
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is such a process though /proc does not show it: mounts may hide those of other users."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False  # ours to see: it is a zombie
 
 
 def _here() -> dict[str, object]:

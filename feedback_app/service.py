@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from feedback_app.presence import Presence
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
+    from feedback_app.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Service:
     `fail` is called when the ledger cannot be trusted any more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the daemon shares with it
         self,
         store: Store,
         presence: Presence,
@@ -54,7 +55,9 @@ class Service:
         *,
         clock: Clock,
         fail: Callable[[FeedbackAppError], None],
+        supervisor: Supervisor,
     ) -> None:
+        self._supervisor = supervisor
         self.store = store
         self._presence = presence
         self._clock = clock
@@ -81,6 +84,26 @@ class Service:
     def tries(self) -> Counter[str]:
         """How many tries of messages ended, by the state that the message had after it."""
         return sum((one.counts for one in self.dispatchers), Counter())
+
+    @property
+    def status(self) -> str:
+        """What it has done, in a line for people."""
+        return f"{self.processed:,} ratings processed, {self.tries['sent']:,} messages sent"
+
+    def log_state(self) -> None:
+        """Log what is in flight, what is down, and where every task of the event loop waits."""
+        log.info(
+            "state",
+            extra={
+                "done": self.status,
+                "in_flight": {one.name: one.in_flight for one in self.parts},
+                "down": {one.channel: sorted(one.down) for one in self.dispatchers if one.down},
+                "sources_down": [one.name for one in self.sourcings if one.condition.reason],
+            },
+        )
+        waiting = Counter((task.get_name(), _place(task)) for task in asyncio.all_tasks())
+        for (name, place), count in sorted(waiting.items()):
+            log.info("task", extra={"task": name, "at": place, "count": count})
 
     def wake(self) -> None:
         """Look at once whether there is something to do."""
@@ -111,10 +134,12 @@ class Service:
             fail=self._fail,
             stopping=ending,
             sourcings=self.sourcings,
+            on_beat=lambda: self._supervisor.alive(self.status),
         )
         tickers = [
             *chores.tickers(reporter, self.dispatchers, clock=self._clock),
             *chores.source_tickers(self._presence, self.dispatchers),
+            chores.patience(),
         ]
         heartbeat = chores.heartbeat(self._presence, self.dispatchers)
         self.parts = [  # each fills the next
@@ -181,3 +206,9 @@ class Service:
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)
+
+
+def _place(task: asyncio.Task[object]) -> str:
+    """Say where a task waits: the innermost line of Python code."""
+    stack = task.get_stack(limit=1)
+    return f"{stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else "nowhere"

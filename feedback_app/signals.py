@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first drains, a second one ends the process at once. SIGHUP reloads."""
+"""SIGTERM and SIGINT: the first drains, a second one ends the process at once. SIGHUP reloads, SIGUSR1 logs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextlib.contextmanager
-def heeding_signals(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first signal, in the running event loop's thread, and `reload` at each SIGHUP.
+def heeding_signals(
+    stop: Callable[[], None], reload: Callable[[], None], log_state: Callable[[], None]
+) -> Iterator[None]:
+    """Call `stop` at the first signal, in the running event loop's thread.
 
+    Call `reload` at each SIGHUP and `log_state` at each SIGUSR1, there too.
     Leaves signals alone off the main thread.
 
     The handlers are the interpreter's and not the loop's, so that a second signal ends also a program whose loop is
@@ -48,7 +51,8 @@ def heeding_signals(stop: Callable[[], None], reload: Callable[[], None]) -> Ite
         loop.call_soon_threadsafe(on_first, signal.Signals(number))
 
     before = {which: signal.signal(which, on_signal) for which in _SIGNALS}
-    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(reload))
+    for which, call in ((signal.SIGHUP, reload), (signal.SIGUSR1, log_state)):
+        before[which] = signal.signal(which, lambda *_, call=call: loop.call_soon_threadsafe(call))
     try:
         yield
     finally:

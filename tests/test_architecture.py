@@ -20,7 +20,7 @@ LAYERS = (
     {"hookspecs", "pipeline"},
     {"store"},
     {"intake", "delivery", "report"},
-    {"plugin_host", "inbox", "kin", "parts", "signals"},
+    {"plugin_host", "inbox", "kin", "parts", "signals", "supervisor"},
     {"presence", "processing", "replaying"},
     {"assembly", "chores"},
     {"service"},

@@ -39,3 +39,20 @@ def test_a_process_that_has_ended_is_gone() -> None:
 def test_of_another_machine_nothing_is_known(process: dict[str, object]) -> None:
     """Another boot, another pid namespace, or nothing told: then only the lease tells."""
     assert not kin.is_gone(process)
+
+
+def test_a_process_that_proc_hides_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mounted with hidepid, or under systemd's ProtectProc, /proc does not show other users' processes."""
+
+    def not_permitted(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    def not_there(_pid: int, _signal: int) -> None:
+        raise ProcessLookupError
+
+    other = {**kin.identity(), "started": 1}
+    monkeypatch.setattr(kin, "_start_time", lambda _pid: None)
+    monkeypatch.setattr("os.kill", not_permitted)
+    assert not kin.is_gone(other)
+    monkeypatch.setattr("os.kill", not_there)
+    assert kin.is_gone(other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 from collections import Counter
 from functools import partial
@@ -185,6 +186,27 @@ async def test_sighup_reloads(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         async with running(one):
             os.kill(os.getpid(), signal.SIGHUP)
             await _said(caplog, "reloaded", 1)
+
+
+async def test_sigusr1_logs_the_state(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is in flight, and where each task waits; of customers nothing."""
+    one = _daemon(business(tmp_path))
+    with caplog.at_level(logging.INFO):
+        async with running(one):
+            await _rate(tmp_path, 1, 3)
+            await until(lambda: len(sent(tmp_path)) == 3)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await _said(caplog, "task", 5)
+    state = next(record.__dict__ for record in caplog.records if record.message == "state")
+    assert state["in_flight"].keys() == {"pipeline", "delivery-chat"}
+    assert state["down"] == {}
+    tasks = {
+        record.__dict__["task"]: record.__dict__["at"]
+        for record in caplog.records
+        if record.message == "task"
+    }
+    assert {"pipeline", "delivery-chat", "heartbeat", "chores"} <= tasks.keys()
+    assert re.fullmatch(r"/.*\.py:\d+", tasks["pipeline"])
 
 
 async def test_a_stop_in_the_middle_of_a_reload_ends(tmp_path: Path) -> None:

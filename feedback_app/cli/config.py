@@ -1,4 +1,4 @@
-"""`feedback-app config`: checks and shows the configuration."""
+"""`feedback-app config`: checks and shows the configuration, and prints its schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def config() -> None:
-    """Check and show the configuration."""
+    """Check and show the configuration, print its schema."""
 
 
 @config.command()
@@ -55,6 +55,17 @@ def show(program: Program, *, as_json: bool) -> None:
 
     for line in render(settings.redacted(), settings.origins):
         click.echo(line)
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, by which editors complete and check it.
+
+    A plugin's own table is any table in it: `config check` checks those.
+    """
+    from feedback_app.settings import Settings
+
+    click.echo(json.dumps(Settings.json_schema(), indent=2, ensure_ascii=False))
 
 
 def _nearby(file: Path) -> Path:

@@ -43,8 +43,14 @@ def run(program: Program, *, drain: bool) -> None:
     if os.geteuid() == 0:
         log.warning("running as root; a user of its own is safer")
     from feedback_app.daemon import Daemon
+    from feedback_app.supervisor import Supervisor
 
-    daemon = Daemon(settings, on_ready=keep_what_stands, read_settings=program.read_settings)
+    daemon = Daemon(
+        settings,
+        on_ready=keep_what_stands,
+        read_settings=program.read_settings,
+        supervisor=Supervisor(),
+    )
     figures = _run_loop(lambda: daemon.run(drain=drain))
     if drain:
         _say_drained(figures, program.with_store(lambda store: store.read(_left)))

@@ -193,7 +193,9 @@ class PluginsSettings(Table):
 class ChannelSettings(Table):
     """`[channels.NAME]`: who serves a channel."""
 
-    providers: Annotated[Names, Field(min_length=1)]  # plugins, the first is asked first
+    providers: Annotated[
+        Names, Field(min_length=1, json_schema_extra={"minItems": 1})
+    ]  # plugins, the first is asked first
 
 
 class LimitSettings(Table):
@@ -285,5 +287,6 @@ class Settings(Tables):
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
-        """Return the JSON schema of configuration files."""
-        return Tables.model_json_schema()
+        """Return the JSON Schema of configuration files."""
+        dialect = "https://json-schema.org/draft/2020-12/schema"
+        return {"$schema": dialect, **Tables.model_json_schema(), "title": "feedback_app's config.toml"}

@@ -82,6 +82,11 @@ class Store(ABC):
     def failed(self) -> StorageFailed | None:
         """Why the ledger cannot be trusted any more, as far as is known; None while all is well."""
 
+    @property
+    def away(self) -> bool:
+        """Whether the ledger's server cannot be reached and is waited for."""
+        return False
+
     def verify(self) -> None:
         """See that nothing has failed and that the ledger is the one that was opened. Raises StorageFailed."""
 

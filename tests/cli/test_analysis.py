@@ -98,3 +98,14 @@ def test_the_report_counts_it(analysed: Cli) -> None:
     ) in text
     facts = json.loads(analysed.ok("report", "build", "--date", today, "--format", "json").out)["facts"]
     assert {"analyser": "language", "name": "language", "value": "en", "ratings": 1, "low": 1} in facts
+
+
+def test_a_plugin_with_later_hooks_alone_can_be_tested(cli: Cli, folder: Path) -> None:
+    """It is loaded and fits; without its table it is idle, and that is said."""
+    (folder / "config.toml").write_text("[plugins.settled_log]\nfile = 'settled.jsonl'\n", "utf-8")
+    assert "it is loaded, its hooks and its settings fit" in cli.ok("plugins", "test", "settled_log").out
+    assert cli.ok("plugins", "test", "analysis_section").said == [
+        "analysis_section: 1 ok, 0 failed, 0 not tested"
+    ]
+    (folder / "config.toml").write_text("", "utf-8")
+    assert "it is idle" in cli("plugins", "test", "settled_log").out

@@ -151,7 +151,7 @@ async def _look_at_the_culprit(folder: Path, program: Program, fault: str, figur
         figures.broken.append(f"{fault}: the log does not name it")
     listed = await Program.start(folder, "plugins", "list", "--json")
     await listed.ended(_LIMIT)
-    found = next((one for one in json.loads(listed.said) if one["name"] == "evil"), {})
+    found: dict[str, object] = next((one for one in json.loads(listed.said) if one["name"] == "evil"), {})
     if "suspended" in json.dumps(found):
         figures.suspended += 1
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from feedback_app.cli import run_command_line
 from feedback_app.settings import Settings, load_settings
 from feedback_app.settings.schema import ChannelSettings, LimitSettings, ReportSettings, Tables
 
@@ -127,3 +129,9 @@ def test_the_json_schema_knows_every_table() -> None:
     assert Tables.model_fields.keys() == schema["properties"].keys()
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["DaemonSettings"]["properties"]["grace"]["type"] == "string"
+
+
+def test_editors_get_the_schema_by_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON, and it needs no configuration that is fit."""
+    assert run_command_line(["--config", "nowhere.toml", "config", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == Settings.json_schema()

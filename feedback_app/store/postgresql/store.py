@@ -142,6 +142,11 @@ class PostgresStore(Store):
         """Why the ledger cannot be trusted any more, as far as is known."""
         return self._writer.failed or self._claimer.failed
 
+    @property
+    def away(self) -> bool:
+        """Whether a writer waits for the server."""
+        return self._writer.away or self._claimer.away
+
     def give_up(self) -> None:
         """Wait no longer for the server."""
         self._given_up.set()

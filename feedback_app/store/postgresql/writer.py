@@ -49,7 +49,7 @@ class PostgresWriter(GroupCommitWriter):
         self._patient = patient
         self._given_up = threading.Event()
         self._connection: Connection | None = None
-        self._away = False  # as far as has been said
+        self.away = False  # as far as has been said
         self.channel: str | None = None  # notified at each commit, where somebody is to hear
 
     def give_up(self) -> None:
@@ -75,8 +75,8 @@ class PostgresWriter(GroupCommitWriter):
                 break
             for at, result in zip(again, super()._run_batch([units[at] for at in again]), strict=True):
                 results[at] = result
-        if self._away and not any(isinstance(one, Unavailable | Unreachable) for one in results):
-            self._away = False
+        if self.away and not any(isinstance(one, Unavailable | Unreachable) for one in results):
+            self.away = False
             log.warning("the ledger's server is back")
         if self._given_up.is_set():
             gone = Unavailable(f"{self._name}: the server did not come back in time")
@@ -94,8 +94,8 @@ class PostgresWriter(GroupCommitWriter):
         return not self._given_up.wait(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
     def _say_away(self, error: Unreachable) -> None:
-        if not self._away:
-            self._away = True
+        if not self.away:
+            self.away = True
             log.error("waiting for the ledger's server", extra={"reason": str(error)})
 
     @contextlib.contextmanager
