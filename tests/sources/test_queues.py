@@ -79,10 +79,10 @@ async def test_a_request_that_fails_hides_nothing_that_others_got(cloud: CloudRi
     try:
         poll = source._poll
 
-        async def poll_badly(wait: int) -> Any:
+        async def poll_badly(wait: int, *most: int) -> Any:
             if not wait:
                 raise SourceDown("the service refuses: OverLimit")
-            return await poll(wait)
+            return await poll(wait, *most)
 
         source._poll = poll_badly
         assert len((await source.receive(500)).received) == 10
