@@ -42,7 +42,7 @@ def fill_json(template: Json, values: Mapping[str, str]) -> Json:
     return fill(template, values, as_it_is) if isinstance(template, str) else template
 
 
-def texts_in(template: Json) -> str:
+def texts_in(template: Json | dict[str, str]) -> str:
     """Return all the texts in a JSON value, one after the other."""
     if isinstance(template, dict):
         return "".join(map(texts_in, template.values()))
@@ -68,4 +68,8 @@ def escape_for(content_type: str) -> Callable[[str], str] | None:
         return lambda value: json.dumps(value, ensure_ascii=False)[1:-1]
     if kind in ("application/xml", "text/xml") or kind.endswith("+xml"):
         return html.escape  # the five signs are the same
-    return {"application/x-www-form-urlencoded": quote_plus, "text/plain": as_it_is}.get(kind)
+    known: dict[str, Callable[[str], str]] = {
+        "application/x-www-form-urlencoded": quote_plus,
+        "text/plain": as_it_is,
+    }
+    return known.get(kind)
