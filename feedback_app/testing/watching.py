@@ -19,7 +19,7 @@ from feedback_app.testing.findings import BrokenPromise
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
-STALL = 0.5  # seconds that a plugin may hold the event loop up; from there on the daemon logs it
+STALL = 0.25  # seconds that a plugin may hold the event loop up; the daemon logs from 0.5 on
 _AFTERWARDS = 1.0  # seconds that tasks and threads have to end after `close`
 _KIT = Path(__file__).parent
 _FRAME = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)  # of a formatted stack

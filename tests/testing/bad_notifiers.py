@@ -155,7 +155,7 @@ class Blocking(Good):
 
     async def send(self, message: Message) -> Receipt:
         """Take it."""
-        time.sleep(1.2)  # noqa: ASYNC251 - that is what is wrong
+        time.sleep(0.5)  # noqa: ASYNC251 - that is what is wrong
         return Receipt()
 
 
