@@ -146,9 +146,11 @@ def _handler_of(server: RecordingHttpServer) -> type[BaseHTTPRequestHandler]:
         def _take(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = ReceivedRequest(
-                method=self.command, path=self.path, headers=headers, body=self.rfile.read(length)
-            )
+            body = self.rfile.read(length)
+            if len(body) < length:  # the client went away in the middle of it: that is no request
+                self.close_connection = True
+                return
+            request = ReceivedRequest(method=self.command, path=self.path, headers=headers, body=body)
             answer = server.answer(request)
             with contextlib.suppress(ConnectionError):  # the client had no patience
                 self._misbehave(answer) if isinstance(answer, Act) else self._reply(answer)
