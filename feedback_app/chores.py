@@ -1,4 +1,4 @@
-"""What the daemon does by the clock: reports, its heartbeat, a look at what the doorbell may have missed."""
+"""What the daemon does by the clock: reports, retention, its heartbeat, a look at what the doorbell may have missed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from feedback_app.concurrency import Cron, Every, Ticker
 from feedback_app.delivery.waits import pull_in
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
 from feedback_app.store import sources
+from feedback_app.trimming import Trimmer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,6 +33,7 @@ _CLOCK = 10.0  # seconds
 _PATIENCE = 10.0  # seconds
 _WATCH = 2.0  # seconds; a ledger that was replaced is noticed within it
 _REPORT_RETRY = 30.0  # seconds
+_RETENTION = 3600.0  # seconds
 
 
 async def rest_as_asked(store: Store, sourcings: Sequence[Sourcing]) -> None:
@@ -97,11 +99,13 @@ class Chores:
             for name, one in self._settings.reports.items()
         ]
         watch = partial(self._watch_clock, reporter, dispatchers, clock, Jumps(clock))
+        trim = partial(self._trim, Trimmer(self._store, self._settings.retention, clock=clock), Jumps(clock))
         return [
             *reports,
             Ticker(Every(seconds=self._settings.intake.poll_interval), self._minded(self._look), name="poll"),
             Ticker(Every(seconds=_WATCH), self._minded(self._watch_ledger), name="ledger"),
             Ticker(Every(seconds=_CLOCK), self._minded(watch), name="clock"),
+            Ticker(Every(seconds=_RETENTION), self._minded(trim), name="retention"),
         ]
 
     def source_tickers(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> list[Ticker]:
@@ -169,6 +173,11 @@ class Chores:
         if made:
             self._wake()
         return True
+
+    async def _trim(self, trimmer: Trimmer, jumps: Jumps) -> None:
+        """Delete what is past its time, unless the clock was set within the last hour: a wrong one would delete all."""
+        if abs(jumps.latest()) <= JUMP:
+            await trimmer.run(self._stopping)
 
     async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
         down = {one.channel: _trouble(one) for one in dispatchers if one.down}

@@ -35,6 +35,7 @@ NAMES: Final = (
     "delivery.settled",
     "report.noted",  # the day's row is written, its mail not, not committed
     "report.mailed",  # row and mail are written, not committed
+    "retention.deleted",  # rows are deleted and counted, not committed
     "chore.poll",
     "chore.heartbeat",
 )

@@ -1,7 +1,8 @@
 """Stored ratings through the pipeline once more: what would be different, and what of it may be made true.
 
 What has been done stays done: a message, sent or not, is never changed, doubled or taken back, nor is a case. So a
-replay adds what is missing and brings the rating's own row up to date; all other differences are only shown.
+replay adds what is missing and brings the rating's own row up to date; all other differences are only shown. Of a
+rating so old that retention may have deleted what became of it, only the analysis is looked at.
 """
 
 from __future__ import annotations
@@ -148,13 +149,15 @@ def _judged(result: JobResult[Told, Outcome]) -> Difference | None:
 
 def _fields(told: Told, outcome: Outcome) -> list[tuple[str, Field]]:
     found = []
-    if outcome.ended != told.ended:
-        # Who has been thanked stays thanked, whatever would be in the way today.
-        stands = told.message is not None and outcome.ended not in ("low", "thanked")
-        found.append(("ended", Field(told.ended, outcome.ended, applies=not stands)))
     analysis = _analysis(told, outcome)
     if analysis != told.analysis:
         found.append(("analysis", Field(told.analysis, analysis, applies=True)))
+    if told.is_old:
+        return found  # what it had may be deleted: nobody is thanked twice, no case is opened again
+    if outcome.ended != told.ended:
+        # Who has been thanked stays thanked, whatever would be in the way today.
+        stands = told.message is not None and outcome.ended not in ("low", "thanked")
+        found.insert(0, ("ended", Field(told.ended, outcome.ended, applies=not stands)))
     if outcome.keep_low != told.is_kept:
         found.append(("low_rating", Field(told.is_kept, outcome.keep_low, applies=outcome.keep_low)))
     message = _message(outcome)
@@ -181,12 +184,12 @@ def _message(outcome: Outcome) -> Sent | None:
 def _change(told: Told, outcome: Outcome, fields: Mapping[str, Field]) -> Change | None:
     if not any(field.applies for field in fields.values()):
         return None
-    is_thanked = told.message is not None
+    is_thanked = told.message is not None or told.is_old
     ended = fields.get("ended")
     return Change(
         number=told.feedback.number,
-        ended=outcome.ended if ended is None or ended.applies else told.ended,  # type: ignore[arg-type]
+        ended=outcome.ended if ended is not None and ended.applies else told.ended,  # type: ignore[arg-type]
         analysis=_analysis(told, outcome),
-        keep_low=outcome.keep_low and not told.is_kept,
+        keep_low=outcome.keep_low and not told.is_kept and not told.is_old,
         message=None if is_thanked or not outcome.messages else outcome.messages[0],
     )

@@ -1,4 +1,4 @@
-"""`feedback-app db`: the ledger's schema, and its move to another database."""
+"""`feedback-app db`: the ledger's schema, what it forgets, and its move to another database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from feedback_app.cli.context import Program, echo_json, json_option
 from feedback_app.cli.copying import copy
+from feedback_app.cli.trimming import trim
 from feedback_app.errors import NotFound
 
 
@@ -15,6 +16,7 @@ def group() -> None:
 
 
 group.add_command(copy)
+group.add_command(trim)
 
 
 @group.command()

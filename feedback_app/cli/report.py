@@ -120,7 +120,7 @@ def list_(program: Program, name: str | None, *, as_json: bool) -> None:
         from feedback_app.report.wording import mean
 
         header = ("date", "name", "occasion", "made_at", "ratings", "average", "low")
-        shown = [{**row, "average": mean(row["figures"]["average"])} for row in rows]
+        shown = [{**row, "average": mean(row["average"])} for row in rows]
         echo_table(header, [[row[column] for column in header] for row in shown])
 
 

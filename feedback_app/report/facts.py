@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from feedback_app.report.plain import plain, shorten
 from feedback_app.store.facts import count_facts
+from feedback_app.store.rollups import LONGEST
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from feedback_app.store.report_queries import Span
-
-LONGEST = 60  # characters; a value that is longer is not counted
+    from feedback_app.store.rollups import Rollup
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class Fact:
     low: int
 
 
-def facts_of(connection: Connection, span: Span, low_below: float) -> tuple[Fact, ...]:
+def facts_of(connection: Connection, span: Span, gone: Rollup, low_below: float) -> tuple[Fact, ...]:
     """Count them; a fact of an analyser has its most frequent values only."""
     return tuple(
         Fact(
@@ -37,5 +37,5 @@ def facts_of(connection: Connection, span: Span, low_below: float) -> tuple[Fact
             ratings=ratings,
             low=low,
         )
-        for analyser, name, value, ratings, low in count_facts(connection, span, low_below, LONGEST)
+        for analyser, name, value, ratings, low in count_facts(connection, span, gone, low_below)
     )

@@ -25,6 +25,7 @@ from feedback_app.report.due import day_bounds
 from feedback_app.report.facts import Fact, facts_of
 from feedback_app.report.plain import plain, shorten
 from feedback_app.store import report_queries as ledger
+from feedback_app.store import rollups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from feedback_app.model import Milliseconds
     from feedback_app.store.report_queries import Span
+    from feedback_app.store.rollups import Rollup
 
 COMMENT_LENGTH = 300  # characters
 ITEM_LENGTH = 80  # characters
@@ -141,9 +143,8 @@ class DayFigures:
     history: int  # ratings taken in without wanting to thank anyone
     open_low: OpenLow
     deliveries: Deliveries
-    facts: tuple[
-        Fact, ...
-    ] = ()  # by analyser and name, of each the most frequent values; none without analysers
+    facts: tuple[Fact, ...] = ()  # by analyser and name, of each the most frequent values
+    low_deleted: int = 0  # low ratings that retention deleted, comments and all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,13 +161,16 @@ def collect(
 ) -> DayFigures:
     """Read the figures of local `date` in `zone`; ratings below `low_below` are low."""
     span = day_bounds(date, zone)
-    counts = ledger.rating_counts(connection, span)
+    gone = rollups.between(connection, span)
+    counts = ledger.rating_counts(connection, span, gone)
     level = _level(counts, low_below)
+    spans = [day_bounds(date - timedelta(days=back), zone) for back in range(1, DAYS_BEFORE + 1)]
     before = [
-        _level(ledger.rating_counts(connection, day_bounds(date - timedelta(days=back), zone)), low_below)
-        for back in range(1, DAYS_BEFORE + 1)
+        _level(ledger.rating_counts(connection, one, rollups.between(connection, one)), low_below)
+        for one in spans
     ]
-    endings = ledger.endings(connection, span)
+    endings = ledger.endings(connection, span, gone)
+    analysed = gone.has_facts or any(analysed for *_, analysed in endings)
     return DayFigures(
         date=date,
         timezone=zone.key,
@@ -181,13 +185,14 @@ def collect(
         low_share=level.low_share if level else None,
         day_before=_change(level, before[:1]),
         week_before=_change(level, before),
-        lowest_items=_lowest_items(connection, span, low_below, level),
+        lowest_items=_lowest_items(connection, span, gone, low_below, level),
         low_comments=_low_comments(connection, span, low_below),
         ended=_ended(endings),
+        low_deleted=_low(gone.ratings, low_below),
         history=sum(count for _, thank, count, _ in endings if not thank),
         open_low=_open_low(connection),
-        deliveries=_deliveries(connection, span),
-        facts=facts_of(connection, span, low_below) if any(analysed for *_, analysed in endings) else (),
+        deliveries=_deliveries(connection, span, gone),
+        facts=facts_of(connection, span, gone, low_below) if analysed else (),
     )
 
 
@@ -242,11 +247,13 @@ def _stars(counts: Mapping[float, int], scale: Scale) -> tuple[Star, ...]:
 
 
 def _lowest_items(
-    connection: Connection, span: Span, low_below: float, day: _Level | None
+    connection: Connection, span: Span, gone: Rollup, low_below: float, day: _Level | None
 ) -> tuple[Item, ...]:
     if day is None:
         return ()
-    found = ledger.lowest_items(connection, span, low_below=low_below, mean=day.average, weight=SHRINKAGE)
+    found = ledger.lowest_items(
+        connection, span, gone, low_below=low_below, mean=day.average, weight=SHRINKAGE
+    )
     return tuple(
         Item(item=shorten(plain(item), ITEM_LENGTH), ratings=ratings, average=average, low=low)
         for item, ratings, average, low in found
@@ -278,8 +285,8 @@ def _open_low(connection: Connection) -> OpenLow:
     return OpenLow(count=count, oldest_since=oldest)
 
 
-def _deliveries(connection: Connection, span: Span) -> Deliveries:
-    settled = ledger.messages_settled(connection, span)
+def _deliveries(connection: Connection, span: Span, gone: Rollup) -> Deliveries:
+    settled = ledger.messages_settled(connection, span, gone)
     queued, oldest = ledger.queue(connection)
     return Deliveries(
         sent=settled.get("sent", 0),

@@ -11,8 +11,8 @@ _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
 _WRITTEN = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in _MILLISECONDS))
 
 
-def parse_duration(text: object) -> float:
-    """Return the seconds that `text` stands for.
+def parse_duration(text: object, longest: float = LONGEST) -> float:
+    """Return the seconds that `text` stands for, at most `longest`, whole days.
 
     A bare number is refused, because it could mean milliseconds, seconds or minutes. Raises ValueError.
     """
@@ -23,8 +23,8 @@ def parse_duration(text: object) -> float:
         raise ValueError(f"must be a duration with its unit, such as {wanted}")
     sizes = _MILLISECONDS.values()
     seconds = sum(float(part) * size for part, size in zip(found.groups(), sizes, strict=True) if part) / 1000
-    if seconds > LONGEST:
-        raise ValueError("must be at most 366d")
+    if seconds > longest:
+        raise ValueError(f"must be at most {longest / 86_400:g}d")
     return seconds
 
 

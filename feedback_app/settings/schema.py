@@ -26,6 +26,7 @@ from feedback_app.settings import rules
 from feedback_app.settings.durations import format_duration, parse_duration
 from feedback_app.settings.layers import Origin, Place
 from feedback_app.settings.redaction import redact
+from feedback_app.settings.retention import RetentionSettings
 
 
 def _plain(number: float) -> float:
@@ -246,6 +247,7 @@ class Tables(Table):
     channels: dict[Name, ChannelSettings] = Field(default_factory=dict)
     limits: dict[Name, LimitSettings] = Field(default_factory=dict)
     reports: dict[Name, ReportSettings] = Field(default_factory=dict, validate_default=True)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @field_validator("reports")
     @classmethod

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feedback_app.store.sql import POSTGRESQL, SQLITE, Statement
+from feedback_app.store.rollups import LONGEST
+from feedback_app.store.sql import POSTGRESQL, SQLITE, Rows, Statement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from feedback_app.store.report_queries import Span
+    from feedback_app.store.rollups import Rollup
 
 VALUES = 10  # of one fact, the most frequent ones
 ROWS = 200  # of all facts together
@@ -18,15 +20,20 @@ ROWS = 200  # of all facts together
 # number says something else of every rating, so numbers are not counted, nor what is nested deeper.
 _FACTS = Statement(
     """SELECT analyser, fact, value, ratings, low FROM (
-  SELECT analyser, fact, value, count(DISTINCT id) AS ratings, count(DISTINCT id) FILTER (WHERE rating < ?) AS low,
-         row_number() OVER (PARTITION BY analyser, fact ORDER BY count(DISTINCT id) DESC, value) AS place
+  SELECT analyser, fact, value, sum(ratings) AS ratings, sum(low) AS low,
+         row_number() OVER (PARTITION BY analyser, fact ORDER BY sum(ratings) DESC, value) AS place
+    FROM (SELECT analyser, fact, value, count(DISTINCT id) AS ratings,
+                 count(DISTINCT id) FILTER (WHERE rating < ?) AS low
     FROM (SELECT feedback.id, feedback.rating, analyser.key AS analyser, fact.key AS fact, {value} AS value
             FROM feedback {unfolded}
            WHERE feedback.received_at >= ? AND feedback.received_at < ? AND feedback.analysis IS NOT NULL
              AND {counted}) AS said
    WHERE length(value) BETWEEN 1 AND ?
+   GROUP BY analyser, fact, value
+   UNION ALL SELECT analyser, fact, value, ratings, low FROM {rows} AS gone) AS parts
    GROUP BY analyser, fact, value) AS counted
  WHERE place <= ? ORDER BY analyser, fact, place LIMIT ?""",
+    columns={"analyser": "text", "fact": "text", "value": "text", "ratings": "bigint", "low": "bigint"},
     only={
         "unfolded": {
             SQLITE: """, json_each(feedback.analysis) AS analyser
@@ -54,11 +61,12 @@ _FACTS = Statement(
 
 
 def count_facts(
-    connection: Connection, span: Span, low_below: float, longest: int
+    connection: Connection, span: Span, gone: Rollup, low_below: float
 ) -> list[tuple[str, str, str, int, int]]:
     """Return (analyser, fact, value, ratings, low ratings) of a day, the most frequent value of each fact first.
 
-    Values longer than `longest` characters are left out.
+    Values longer than `rollups.LONGEST` characters are left out.
     """
-    found = _FACTS(connection, low_below, *span, longest, VALUES, ROWS)
-    return [tuple(row) for row in found]
+    parts = Rows(gone.facts(low_below))
+    found = _FACTS(connection, low_below, *span, LONGEST, parts, VALUES, ROWS)
+    return [(analyser, fact, value, int(ratings), int(low)) for analyser, fact, value, ratings, low in found]

@@ -12,7 +12,7 @@ from feedback_app.errors import BadConfig
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0003"  # the newest revision that this program knows
+HEAD = "0004"  # the newest revision that this program knows
 # Under this key, table `meta` says "REVISION:OLDEST", the oldest program's HEAD that can work on that revision: so a
 # newer program may have upgraded a ledger on which older ones still run.
 READABLE_FROM = "readable_from"

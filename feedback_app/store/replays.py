@@ -10,7 +10,8 @@ from feedback_app.model import Customer, Ended, Feedback, Milliseconds
 from feedback_app.store import customers
 from feedback_app.store.bulk import insert_rows
 from feedback_app.store.outbox import enqueue
-from feedback_app.store.sql import Members, Rows, Statement
+from feedback_app.store.retention.kind import deleted_before
+from feedback_app.store.sql import POSTGRESQL, Members, Rows, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +35,10 @@ _PAGE = Statement(
    AND (CAST(? AS TEXT) IS NULL OR f.source = ?)
  ORDER BY f.id LIMIT ?"""
 )
-_STILL = Statement("SELECT id FROM feedback WHERE state = 'processed' AND id IN ({bigints})")
+_STILL = Statement(
+    "SELECT id FROM feedback WHERE state = 'processed' AND id IN ({bigints}) {locked}",
+    only={"locked": {POSTGRESQL: "FOR UPDATE"}},  # lest retention deletes one before its message is added
+)
 _UPDATE = Statement(
     "UPDATE feedback SET ended = told.ended, analysis = told.analysis FROM {rows} AS told"
     " WHERE feedback.id = told.number",
@@ -72,6 +76,7 @@ class Told:
     analysis: Mapping[str, Any]  # by analyser
     is_kept: bool  # whether it is a low rating to follow up
     message: Sent | None  # the one thank-you or apology that there ever is
+    is_old: bool  # a message or a case that it had may be deleted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,12 +98,12 @@ def bounds(connection: Connection, period: Period) -> tuple[int, int] | None:
 
 def page(connection: Connection, *, period: Period, after: int, last: int, limit: int) -> list[Told]:
     """Return the next ratings by number, those behind `after` up to `last`."""
-    source = period.source
+    source, before = period.source, deleted_before(connection)
     found = _PAGE(connection, after, last, period.since, period.until, source, source, limit)
-    return [_told(row) for row in found]
+    return [_told(row, before) for row in found]
 
 
-def _told(row: Sequence[Any]) -> Told:
+def _told(row: Sequence[Any], before: Milliseconds) -> Told:
     (number, source, external_id, customer, item, rating, comment, given_at, received_at, thank, state, ended,
      analysis, is_kept, message, channel, recipient, subject, text, *known) = row  # fmt: skip
     return Told(
@@ -122,6 +127,7 @@ def _told(row: Sequence[Any]) -> Told:
         message=None
         if message is None
         else Sent(channel=channel, recipient=recipient, subject=subject, text=text),
+        is_old=received_at < before,
     )
 
 

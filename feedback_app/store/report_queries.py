@@ -1,23 +1,27 @@
 """What the daily report asks the ledger, and the rows that remember which reports were made.
 
 Everything about ratings goes through the index on their arrival, everything about messages through the
-partial indices: a report costs what its day costs, however long the history grows.
+partial indices: a report costs what its day costs, however long the history grows. What was deleted of a day is in its
+`Rollup` and counted along.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, text
 
+from feedback_app.store.sql import Rows, Statement
 from feedback_app.store.tables import feedback, low_rating, message, meta, report_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feedback_app.model import Milliseconds
+    from feedback_app.store.rollups import Rollup
 
 Span: TypeAlias = tuple[int, int]  # epoch milliseconds, the second one exclusive
 
@@ -36,40 +40,51 @@ def _arrived(span: Span) -> ColumnElement[bool]:
     return and_(feedback.c.received_at >= span[0], feedback.c.received_at < span[1])
 
 
-def rating_counts(connection: Connection, span: Span) -> dict[float, int]:
-    """Return how often each rating arrived; read from the index alone."""
+def rating_counts(connection: Connection, span: Span, gone: Rollup) -> dict[float, int]:
+    """Return how often each rating arrived, lowest first; read from the index alone."""
     query = select(feedback.c.rating, func.count()).where(_arrived(span)).group_by(feedback.c.rating)
-    return {float(rating): count for rating, count in connection.execute(query)}
+    found = gone.ratings
+    for rating, count in connection.execute(query):
+        found[float(rating)] += count
+    return dict(sorted(found.items()))
 
 
-def endings(connection: Connection, span: Span) -> list[tuple[str, bool, int, int]]:
-    """Return (where the road ended or else the rating's state, whether thanking was wanted, count, analysed ones)."""
+def endings(connection: Connection, span: Span, gone: Rollup) -> list[tuple[str, bool, int, int]]:
+    """Return (where the road ended or else the rating's state, whether thanking was wanted, count, analysed ones).
+
+    What was deleted stands beside the rest; of that, `gone` knows what was analysed.
+    """
     ended = func.coalesce(feedback.c.ended, feedback.c.state)
     query = select(ended, feedback.c.thank, func.count(), func.count(feedback.c.analysis)).where(
         _arrived(span)
     )
-    return [tuple(row) for row in connection.execute(query.group_by(ended, feedback.c.thank))]
+    found = connection.execute(query.group_by(ended, feedback.c.thank))
+    return [tuple(row) for row in found] + [(*key, count, 0) for key, count in gone.endings.items()]
+
+
+_LOWEST = Statement(
+    """SELECT item, sum(n), sum(rating * n) / sum(n), coalesce(sum(n) FILTER (WHERE rating < ?), 0)
+  FROM (SELECT item, rating, 1 AS n FROM feedback
+         WHERE received_at >= ? AND received_at < ? AND item IS NOT NULL
+        UNION ALL SELECT item, rating, n FROM {rows} AS gone) AS given
+ GROUP BY item HAVING sum(n) FILTER (WHERE rating < ?) > 0 OR sum(rating * n) / sum(n) < ?
+ ORDER BY (sum(rating * n) + ?) / (sum(n) + ?), sum(n) DESC, item LIMIT ?""",
+    columns={"item": "text", "rating": "double precision", "n": "bigint"},
+)
 
 
 def lowest_items(
-    connection: Connection, span: Span, *, low_below: float, mean: float, weight: float
+    connection: Connection, span: Span, gone: Rollup, *, low_below: float, mean: float, weight: float
 ) -> list[tuple[str, int, float, int]]:
     """Return (item, ratings, average, low ratings), lowest shrunken mean first, see `report.figures`.
 
     Items without a low rating that are no worse than `mean` are left out.
     """
-    count, total = func.count(), func.sum(feedback.c.rating)
-    low = func.count().filter(feedback.c.rating < low_below)
-    shrunken = (total + mean * weight) / (count + weight)
-    query = (
-        select(feedback.c.item, count, total / count, low)
-        .where(_arrived(span), feedback.c.item.is_not(None))
-        .group_by(feedback.c.item)
-        .having((low > 0) | (total / count < mean))
-        .order_by(shrunken, count.desc(), feedback.c.item)
-        .limit(LOWEST_ITEMS)
+    leaning = mean * weight
+    found = _LOWEST(
+        connection, low_below, *span, Rows(gone.items), low_below, mean, leaning, weight, LOWEST_ITEMS
     )
-    return [tuple(row) for row in connection.execute(query)]
+    return [(item, int(count), float(average), int(low)) for item, count, average, low in found]
 
 
 def low_comments(
@@ -95,7 +110,7 @@ def open_low_ratings(connection: Connection) -> tuple[int, int | None]:
     return count, oldest
 
 
-def messages_settled(connection: Connection, span: Span) -> dict[str, int]:
+def messages_settled(connection: Connection, span: Span, gone: Rollup) -> dict[str, int]:
     """Return how many messages became sent, suppressed or dead in the range, by state."""
     query = (
         select(message.c.state, func.count())
@@ -106,7 +121,9 @@ def messages_settled(connection: Connection, span: Span) -> dict[str, int]:
         )
         .group_by(message.c.state)
     )
-    return dict(connection.execute(query).all())
+    found = Counter(gone.messages)
+    found.update(dict(connection.execute(query).all()))
+    return found
 
 
 def messages_in(connection: Connection, state: str) -> int:

@@ -238,6 +238,15 @@ dead_letter = Table(
     UniqueConstraint("source", "key"),
 )
 
+rollup = Table(
+    "rollup",
+    metadata,
+    Column(
+        "quarter", BigInteger, primary_key=True, autoincrement=False
+    ),  # quarters of an hour since 1970, UTC
+    Column("counts", Text, nullable=False),  # JSON: what was deleted of them, see rollups.py
+)
+
 meta = Table(
     "meta",
     metadata,

@@ -9,6 +9,7 @@ from functools import partial
 from feedback_app.model import Feedback, Outcome
 from feedback_app.store import outcomes, ratings
 from feedback_app.store.facts import ROWS, VALUES, count_facts
+from feedback_app.store.rollups import LONGEST, Rollup
 from feedback_app.store.store import Store
 from tests.making import NOW, incoming
 
@@ -35,7 +36,7 @@ async def _processed(store: Store, *found: tuple[float, Mapping[str, object]], n
 
 
 async def _counted(store: Store) -> list[tuple[str, str, str, int, int]]:
-    return await store.read(partial(count_facts, span=SPAN, low_below=3, longest=20))
+    return await store.read(partial(count_facts, span=SPAN, gone=Rollup(), low_below=3))
 
 
 async def test_texts_flags_and_entries_of_lists_are_counted(store: Store) -> None:
@@ -68,7 +69,9 @@ async def test_only_the_day_counts(store: Store) -> None:
 async def test_what_has_no_end_is_cut(store: Store) -> None:
     """Of many values the most frequent, of long ones none, of many facts a fixed number."""
     many = [(5.0, {"a": {"words": [f"w{word:02}" for word in range(number)]}}) for number in range(1, 31)]
-    keys = [(5.0, {"b": {f"key{number}": "x", "text": "y" * 21, "empty": ""}}) for number in range(400)]
+    keys = [
+        (5.0, {"b": {f"key{number}": "x", "text": "y" * (LONGEST + 1), "empty": ""}}) for number in range(400)
+    ]
     await _processed(store, *many, *keys)
     found = await _counted(store)
     assert [row[2:] for row in found[:VALUES]] == [(f"w{n:02}", 30 - n, 0) for n in range(VALUES)]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event
 from feedback_app.model import Customer, Feedback, Outcome
 from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, waits
 from feedback_app.store.facts import count_facts
+from feedback_app.store.rollups import Rollup
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
 
@@ -52,7 +53,7 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "pull in": partial(waits.pull_in, channels=["email"], longest=3_600_000, now=NOW),
     "next due": partial(outbox.next_due, channel="email"),
     "ends": partial(outbox.ends, numbers=[1]),
-    "count facts": partial(count_facts, span=(NOW, NOW + 1), low_below=3, longest=60),
+    "count facts": partial(count_facts, span=(NOW, NOW + 1), gone=Rollup(), low_below=3),
     "heartbeat": partial(daemons.heartbeat, boot_id="boot-1", channels={}, sources={}, now=NOW),
 }  # fmt: skip
 

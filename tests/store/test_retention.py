@@ -1,0 +1,328 @@
+"""What goes when its time is over, what stays, on both databases; and no report of the past changes by it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from sqlalchemy import Connection
+
+from feedback_app.report.due import day_bounds
+from feedback_app.report.figures import DayFigures, collect
+from feedback_app.settings.retention import RetentionSettings
+from feedback_app.store import rollups
+from feedback_app.store.bulk import insert_rows
+from feedback_app.store.retention.kind import deleted_before
+from feedback_app.store.store import Store
+from feedback_app.trimming import Trimmer
+from tests.making import NOW
+
+DAY = 86_400_000  # milliseconds
+OLD, YOUNG = NOW - 100 * DAY, NOW - 10 * DAY
+ALL = {
+    "attempts": "30d", "messages": "30d", "dead_messages": "30d", "low_ratings": "30d", "ratings": "30d",
+    "reports": "30d", "dead_letters": "30d",
+}  # fmt: skip
+SCALE = SimpleNamespace(minimum=1.0, maximum=5.0, step=1.0)
+RATING = (
+    "id", "source", "external_id", "content_hash", "customer_id", "item", "rating", "comment", "received_at", "thank",
+    "state", "ended", "analysis", "processed_at",
+)  # fmt: skip
+MESSAGE = (
+    "id", "message_id", "dedupe_key", "purpose", "feedback_id", "channel", "recipient", "subject", "text", "html",
+    "state", "created_at", "next_attempt_at", "settled_at",
+)  # fmt: skip
+
+
+def trimmer(store: Store, **kept: str) -> Trimmer:
+    """Return one that works at NOW."""
+    return Trimmer(store, RetentionSettings.model_validate(kept), clock=lambda: NOW)
+
+
+def rating(number: int, at: int = OLD, **given: Any) -> tuple[Any, ...]:
+    """Return the row of a processed rating."""
+    row = {
+        "id": number, "source": "test", "external_id": f"r{number}", "content_hash": b"", "customer_id": "c",
+        "item": "tea", "rating": 5.0, "comment": "", "received_at": at, "thank": True, "state": "processed",
+        "ended": "thanked", "analysis": None, "processed_at": at, **given,
+    }  # fmt: skip
+    return tuple(row[name] for name in RATING)
+
+
+def message(number: int, state: str = "sent", at: int = OLD, **given: Any) -> tuple[Any, ...]:
+    """Return the row of the message of the rating of the same number."""
+    settled = at if state in ("sent", "suppressed", "dead") else None
+    row = {
+        "id": number, "message_id": f"m{number}", "dedupe_key": f"thanks:{number}", "purpose": "thanks",
+        "feedback_id": number, "channel": "email", "recipient": "a@example.com", "subject": "", "text": "t",
+        "html": "", "state": state, "created_at": at, "next_attempt_at": at, "settled_at": settled, **given,
+    }  # fmt: skip
+    return tuple(row[name] for name in MESSAGE)
+
+
+async def put(store: Store, **tables: Any) -> None:
+    """Store rows: ratings, messages, attempts (message, when), cases (rating, state, when)."""
+
+    def unit(connection: Connection) -> None:
+        insert_rows(connection, "feedback", RATING, tables.get("ratings", ()))
+        insert_rows(connection, "message", MESSAGE, tables.get("messages", ()))
+        attempt = ("message_number", "started_at", "ended_at", "provider", "outcome")
+        rows = [(number, at, at, "p", "sent") for number, at in tables.get("attempts", ())]
+        insert_rows(connection, "delivery_attempt", attempt, rows)
+        case = ("feedback_id", "state", "stored_at", "resolved_at")
+        rows = [
+            (number, state, at, at if state == "resolved" else None)
+            for number, state, at in tables.get("cases", ())
+        ]
+        insert_rows(connection, "low_rating", case, rows)
+
+    await store.write(unit)
+
+
+async def ids(store: Store, table: str, column: str = "id") -> set[Any]:
+    """Return which rows there are."""
+    query = f"SELECT {column} FROM {table}"
+    return await store.read(lambda connection: set(connection.exec_driver_sql(query).scalars()))
+
+
+async def test_nothing_is_deleted_unless_asked(store: Store) -> None:
+    """By default all is kept for ever."""
+    await put(store, ratings=[rating(1)], messages=[message(1)], attempts=[(1, OLD)])
+    assert (await trimmer(store).run()).deleted.total() == 0
+    assert await ids(store, "feedback") == {1}
+
+
+async def test_what_is_past_its_time_goes_with_all_that_belongs_to_it(store: Store) -> None:
+    """A rating, its message, the tries of it, its low rating; a young one stays whole."""
+    await put(
+        store,
+        ratings=[rating(1), rating(2, rating=1.0, ended="low"), rating(3, YOUNG)],
+        messages=[message(1), message(3, at=YOUNG)],
+        attempts=[(1, OLD), (1, OLD + 1), (3, YOUNG)],
+        cases=[(2, "resolved", OLD)],
+    )
+    expected = Counter(attempts=2, messages=1, low_ratings=1, ratings=2)
+    assert +(await trimmer(store, **ALL).look()) == expected
+    assert +(await trimmer(store, **ALL).run()).deleted == expected
+    for table in ("feedback", "message"):
+        assert await ids(store, table) == {3}
+    assert await ids(store, "delivery_attempt", "message_number") == {3}
+    assert await ids(store, "low_rating") == set()
+    assert +(await trimmer(store, **ALL).look()) == Counter()
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        {"cases": [(1, "open", OLD)]},
+        {"cases": [(1, "acknowledged", OLD)]},
+        {"cases": [(1, "resolved", YOUNG)]},
+        *(
+            {"messages": [message(1, state)], "attempts": [(1, OLD)]}
+            for state in ("queued", "sending", "held")
+        ),
+        {"messages": [message(1, at=YOUNG)]},
+    ],
+    ids=["open", "acknowledged", "resolved lately", "queued", "sending", "held", "sent lately"],
+)
+async def test_what_waits_for_somebody_stays_with_its_rating(store: Store, waiting: dict[str, Any]) -> None:
+    """Whatever its age."""
+    await put(store, ratings=[rating(1)], **waiting)
+    assert +(await trimmer(store, **ALL).look()) == Counter()
+    assert +(await trimmer(store, **ALL).run()).deleted == Counter()
+    assert await ids(store, "feedback") == {1}
+
+
+@pytest.mark.parametrize("state", ["received", "dead"])
+async def test_ratings_that_were_not_processed_stay(store: Store, state: str) -> None:
+    """They wait, or a person may look after them."""
+    await put(store, ratings=[rating(1, state=state, ended=None)])
+    assert +(await trimmer(store, **ALL).run()).deleted == Counter()
+
+
+async def test_each_class_has_its_own_time(store: Store) -> None:
+    """A dead message is kept without its tries, and keeps its rating; a rating stays when its message has gone."""
+    await put(
+        store,
+        ratings=[rating(1), rating(2)],
+        messages=[message(1), message(2, "dead"), message(9, feedback_id=None, purpose="report")],
+        attempts=[(1, OLD), (2, OLD), (9, OLD)],
+        cases=[(2, "resolved", OLD)],
+    )
+    done = await trimmer(store, messages="30d", attempts="50d", low_ratings="101d").run()
+    assert +done.deleted == Counter(messages=2, attempts=3)
+    assert (await ids(store, "feedback"), await ids(store, "message")) == ({1, 2}, {2})
+    done = await trimmer(store, messages="30d", ratings="60d").run()
+    assert +done.deleted == Counter(ratings=1)
+    assert await ids(store, "feedback") == {2}
+
+
+async def test_a_report_that_was_made_stays_known_and_says_a_little(store: Store) -> None:
+    """So that it is not made again; its comments go."""
+    figures = json.dumps(
+        {"date": "2026-01-01", "ratings": 7, "average": 3.5, "low": 2, "low_comments": ["x"]}
+    )
+    columns = ("name", "local_date", "timezone", "made_at", "occasion", "figures")
+    rows = [
+        ("daily", "2026-01-01", "UTC", OLD, "scheduled", figures),
+        ("daily", "2026-04-01", "UTC", YOUNG, "late", figures),
+    ]
+    await store.write(lambda connection: insert_rows(connection, "report_run", columns, rows))
+    for expected in (1, 0):
+        assert (await trimmer(store, **ALL).look())["reports"] == expected
+        assert (await trimmer(store, **ALL).run()).deleted["reports"] == expected
+    kept = json.dumps({"deleted": True, "ratings": 7, "average": 3.5, "low": 2})
+    assert await ids(store, "report_run", "figures") == {kept, figures}
+
+
+async def test_dead_letters_and_starts_go_but_the_newest_start(store: Store) -> None:
+    """The newest one tells whether the last daemon ended in order."""
+    letters = [("s", bytes([number]), b"?", "no", at) for number, at in enumerate((OLD, YOUNG))]
+    starts = [
+        (f"boot-{number}", "h", 1, at, at, at) for number, at in enumerate((OLD, OLD + 1, YOUNG - 30 * DAY))
+    ]
+
+    def unit(connection: Connection) -> None:
+        insert_rows(connection, "dead_letter", ("source", "key", "payload", "reason", "received_at"), letters)
+        columns = ("boot_id", "host", "pid", "started_at", "heartbeat_at", "stopped_at")
+        insert_rows(connection, "daemon", columns, starts)
+
+    await store.write(unit)
+    assert +(await trimmer(store, **ALL).look()) == Counter(dead_letters=1, daemons=2)
+    assert +(await trimmer(store, **ALL).run()).deleted == Counter(dead_letters=1, daemons=2)
+    assert await ids(store, "daemon", "boot_id") == {"boot-2"}
+
+
+async def test_many_rows_go_in_many_steps_and_some_in_each(store: Store) -> None:
+    """Those that stay in between hold nothing up."""
+    numbers = range(1, 1501)
+    await put(
+        store,
+        ratings=[rating(number, OLD + number % 7) for number in numbers],
+        messages=[message(number, "dead" if number % 5 == 0 else "sent") for number in numbers],
+        attempts=[(number, OLD) for number in numbers],
+        cases=[(number, "open", OLD) for number in numbers if number % 3 == 0],
+    )
+    done = await trimmer(store, **ALL | {"dead_messages": "forever"}).run()
+    assert +done.deleted == Counter(attempts=1500, messages=1200, ratings=800)
+    assert done.steps > 5
+    assert len(await ids(store, "feedback")) == 700
+
+
+async def test_it_stops_when_asked_and_goes_on_another_time(store: Store) -> None:
+    """In between others get their turn."""
+    await put(store, ratings=[rating(number) for number in range(1, 201)])
+    stopping = asyncio.Event()
+    stopping.set()
+    assert not (await trimmer(store, **ALL).run(stopping)).is_whole
+    assert (await trimmer(store, **ALL).run(asyncio.Event())).deleted["ratings"] == 200
+
+
+async def test_of_which_ratings_messages_may_be_gone_is_remembered(store: Store) -> None:
+    """So that nobody is thanked twice by a replay."""
+    await put(store, ratings=[rating(1)], messages=[message(1)])
+    assert await store.read(deleted_before) == 0
+    await trimmer(store, messages="50d").run()
+    assert await store.read(deleted_before) == NOW - 50 * DAY
+
+
+# --- reports over the past ---
+
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo",
+         "Pacific/Chatham", "Africa/Cairo", "UTC")  # fmt: skip
+ENDS = ("thanked", "low", "no_customer", "history", "opted_out")
+
+
+def test_every_day_of_every_zone_begins_with_a_quarter_of_an_hour() -> None:
+    """So the counts are right in each of them."""
+    for name in sorted(available_timezones()):
+        for back in range(0, 800, 13):
+            for edge in day_bounds(date(2026, 12, 31) - timedelta(days=back), ZoneInfo(name)):
+                assert edge % rollups.QUARTER == 0, (name, back)
+
+
+async def _fill(store: Store, chance: random.Random, around: datetime) -> None:
+    """Store ratings of ten days, many of them at the edges of days, some of which will stay."""
+    ratings, messages, cases = [], [], []
+    for number in range(1, 251):
+        at = int(around.timestamp() * 1000) + chance.choice(
+            (
+                chance.randrange(-9 * DAY, DAY),
+                chance.randrange(-36, 4) * 6 * 3_600_000 + chance.choice((0, -1, 1)),
+            )
+        )
+        stars = chance.choice((1.0, 2.0, 3.0, 4.0, 4.5, 5.0))
+        ended = chance.choice(ENDS)
+        analysis = None
+        if chance.random() < 0.4:
+            tags = [chance.choice(("late", "fit", "späte", "x" * 61)) for _ in range(chance.randrange(3))]
+            analysis = json.dumps(
+                {"tags": {"of": tags, "sure": stars > 3}, "mood": {"label": f"m{stars}", "n": 1}}
+            )
+        ratings.append(
+            rating(number, at, rating=stars, ended=ended, thank=ended != "history" and chance.random() < 0.9,
+                   item=chance.choice((None, "tea", "Käse", 'a "b"', "mug")), analysis=analysis,
+                   comment=chance.choice(("", "bad")))
+        )  # fmt: skip
+        if chance.random() < 0.7:
+            state = chance.choice(("sent", "sent", "sent", "suppressed", "dead", "queued", "held"))
+            messages.append(message(number, state, at + chance.randrange(2 * DAY)))
+        if ended == "low":
+            cases.append((number, chance.choice(("open", "resolved")), at))
+    await put(store, ratings=ratings, messages=messages, cases=cases)
+
+
+async def _reports(store: Store, days: list[date], low_below: float) -> list[DayFigures]:
+    def read(connection: Connection) -> list[DayFigures]:
+        return [
+            collect(connection, date=day, zone=ZoneInfo(zone), scale=SCALE, low_below=low_below, now=NOW)
+            for zone in ZONES
+            for day in days
+        ]
+
+    return await store.read(read)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_no_report_of_the_past_changes(store: Store, seed: int) -> None:
+    """In any zone, over clock changes, whatever has gone: all but comments and what is now."""
+    chance = random.Random(seed)
+    around = chance.choice((datetime(2026, 3, 29, tzinfo=UTC), datetime(2025, 10, 26, tzinfo=UTC),
+                            datetime(2026, 4, 5, tzinfo=UTC), datetime(2025, 11, 2, tzinfo=UTC)))  # fmt: skip
+    await _fill(store, chance, around)
+    days = [(around - timedelta(days=back)).date() for back in range(-1, 10)]
+    before = await _reports(store, days, 3)
+    finer = await _reports(store, days, 4.5)
+    # Twice, so that quarters of an hour are added to that hold something already.
+    cut = (NOW - int(around.timestamp() * 1000)) / DAY
+    assert cut > 40
+    for period in (f"{int(cut) + 4}d", "31d"):
+        await trimmer(store, **dict.fromkeys(ALL, period) | {"dead_messages": "forever"}).run()
+    left = len(await ids(store, "feedback"))
+    assert 0 < left < 200
+    assert _counted(before) == _counted(await _reports(store, days, 3))
+    assert _counted(finer) == _counted(await _reports(store, days, 4.5))
+
+
+def _counted(days: list[DayFigures]) -> list[DayFigures]:
+    """Leave out what is gone with the rows, and what is as of now."""
+    return [
+        replace(
+            day,
+            low_comments=(),
+            low_deleted=0,
+            open_low=days[0].open_low,
+            deliveries=replace(
+                day.deliveries, queued=0, sending=0, held=0, dead=0, oldest_waiting_since=None
+            ),
+        )
+        for day in days
+    ]
