@@ -239,8 +239,11 @@ async def test_no_query_walks_through_a_whole_table(store: SqliteStore) -> None:
     touching = [step for step in plan if step.startswith(("SCAN", "SEARCH"))]
     assert len(touching) >= 15
     partial = ("ix_message_due", "ix_message_stuck", "ix_message_settled", "ix_low_rating_unresolved")
+    found = ("json_each", "SCAN given")  # what was deleted of the day, and what was read of it
     walks = [
-        step for step in touching if step.startswith("SCAN") and not any(name in step for name in partial)
+        step
+        for step in touching
+        if step.startswith("SCAN") and not any(name in step for name in (*partial, *found))
     ]
     assert walks == []
     assert all("ix_feedback_arrival" in step for step in touching if "feedback" in step.split()[1])
@@ -265,7 +268,7 @@ async def test_what_analysers_said_is_counted(store: SqliteStore) -> None:
     """By one query, and by none on a day of which no analyser said anything."""
     await arrive(store, 5, 1, 1)
     assert (await figures(store)).facts == ()
-    assert not any("json_each" in statement for statement in await _asked(store))
+    assert not any("json_each(feedback.analysis)" in statement for statement in await _asked(store))
 
     said = '{"words": {"tags": ["late \\u202e"]}}'
     await store.write(
@@ -276,4 +279,4 @@ async def test_what_analysers_said_is_counted(store: SqliteStore) -> None:
     assert (await figures(store)).facts == (
         Fact(analyser="words", name="tags", value="late [U+202E]", ratings=2, low=1),
     )
-    assert sum("json_each" in statement for statement in await _asked(store)) == 1
+    assert sum("json_each(feedback.analysis)" in statement for statement in await _asked(store)) == 1

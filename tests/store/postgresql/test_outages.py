@@ -226,8 +226,9 @@ async def test_a_daemon_runs_on_through_an_upgrade_that_serves_it(postgres_url: 
     """The next version's migration adds what it needs, and this program neither sees nor breaks it."""
     async with store_on(postgres_url, "daemon") as store:
         do(postgres_url, "ALTER TABLE feedback ADD COLUMN mood TEXT; ALTER TABLE message ADD COLUMN tone INT")
-        do(postgres_url, "UPDATE alembic_version SET version_num = '0003'")
-        do(postgres_url, f"UPDATE meta SET value = '0003:{migrate.HEAD}' WHERE key = 'readable_from'")
+        following = f"{int(migrate.HEAD) + 1:04}"
+        do(postgres_url, f"UPDATE alembic_version SET version_num = '{following}'")
+        do(postgres_url, f"UPDATE meta SET value = '{following}:{migrate.HEAD}' WHERE key = 'readable_from'")
         taken = await store.write(partial(ratings.take_one, arrival=incoming("r1"), now=NOW))
         assert taken[0] is Taken.ACCEPTED
     async with store_on(postgres_url) as later:
