@@ -46,7 +46,7 @@ LIMITS = """
 per_second = 1000
 per_day = 100000
 """
-PLUGIN = '''
+PLUGIN = """
 import os
 import signal
 
@@ -93,8 +93,8 @@ def make_notifier(settings):
 @hookimpl
 def make_analyser(settings):
     return Tags()
-'''
-SOURCE = '''
+"""
+SOURCE = """
 import asyncio
 from feedback_app import *
 
@@ -120,7 +120,7 @@ class Feed(Source):
 @hookimpl
 def make_source(settings):
     return Feed()
-'''
+"""
 CUSTOMERS = ("ada", "bob", "later1", "later2", "never", "unknown", "crash")
 RATINGS = (
     ("ada", "tea", 5, "lovely tea indeed"), ("bob", "tea", 4, ""), ("ada", "mug", 1, "broken on arrival, sadly"),
@@ -141,7 +141,12 @@ class Old:
     def __call__(self, *arguments: str, code: int | None = 0) -> str:
         """Run a command and return what it printed."""
         done = subprocess.run(
-            [self._program, *arguments], cwd=self._folder, env=self.env, capture_output=True, text=True, check=False
+            [self._program, *arguments],
+            cwd=self._folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if code is not None and done.returncode != code:
             sys.exit(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -157,7 +162,18 @@ class Old:
 def fill(old: Old, folder: Path, *, has_sources: bool) -> None:
     """Bring the ledger into every state."""
     for name in CUSTOMERS:
-        old("customers", "add", "--id", name, "--name", name.title(), "--locale", "de-AT", "--preferred-channel", "chat")
+        old(
+            "customers",
+            "add",
+            "--id",
+            name,
+            "--name",
+            name.title(),
+            "--locale",
+            "de-AT",
+            "--preferred-channel",
+            "chat",
+        )
     for number, one in enumerate(RATINGS):
         old.rate(number, *one)
     old("run", "--drain", code=None)
@@ -167,7 +183,12 @@ def fill(old: Old, folder: Path, *, has_sources: bool) -> None:
     old("low-ratings", "resolve", str(cases[1]))
     waiting = [one for one in json.loads(old("messages", "list", "--json")) if one["state"] == "queued"]
     old("customers", "opt-out", "later2")
-    old("messages", "retry", str(next(one["id"] for one in waiting if one["recipient"] == "later2")), code=None)
+    old(
+        "messages",
+        "retry",
+        str(next(one["id"] for one in waiting if one["recipient"] == "later2")),
+        code=None,
+    )
     old("run", "--drain", code=None)
     old("report", "send", "daily", code=None)
     if has_sources:
