@@ -33,6 +33,7 @@ from tests.faults import (
     storms,
     stress,
     throughput,
+    year,
 )
 
 Figures = dict[str, Any]
@@ -81,6 +82,7 @@ SUITES = {
     "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000, alone=True),
     "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),
     "days": Suite("years of reports in ten zones, over every clock change", days.run, 100, 10),
+    "year": Suite("a year of a daemon in minutes, 1,000 ratings a day", year.run, 1, 1),
     "due": Suite("SIGKILL around the hour of the report", due.run, 1000, 40),
     "instances": Suite("ten processes asked for one report at once", instances.run, 100, 20),
     "clock": Suite("clocks set under a running daemon", clock.run, 12, 2),
