@@ -13,6 +13,7 @@ import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from tests.faults.suites import SUITES, Figures, Part, parts_of, run_part, unwind_when_ended
@@ -53,9 +54,12 @@ def _run_all(parts: Sequence[Part], jobs: int) -> Iterator[tuple[Part, Figures]]
             for future in as_completed(running):
                 yield running[future], future.result()
         except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            # A part that was handed over already is begun in a new process when the one before it has gone.
+            while left := multiprocessing.active_children():
+                for process in left:
+                    process.terminate()
+                wait([process.sentinel for process in left], timeout=5)
             raise
 
 
