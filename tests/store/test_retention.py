@@ -78,11 +78,11 @@ async def put(store: Store, **tables: Any) -> None:
         rows = [(number, at, at, "p", "sent") for number, at in tables.get("attempts", ())]
         insert_rows(connection, "delivery_attempt", attempt, rows)
         case = ("feedback_id", "state", "stored_at", "resolved_at")
-        rows = [
+        cases = [
             (number, state, at, at if state == "resolved" else None)
             for number, state, at in tables.get("cases", ())
         ]
-        insert_rows(connection, "low_rating", case, rows)
+        insert_rows(connection, "low_rating", case, cases)
 
     await store.write(unit)
 
