@@ -1,9 +1,10 @@
-"""`feedback-app db`: the ledger's schema, and its move to another database."""
+"""`feedback-app db`: the ledger's schema, its backups, and its move to another database."""
 
 from __future__ import annotations
 
 import click
 
+from feedback_app.cli.backup import backup, restore
 from feedback_app.cli.context import Program, echo_json, json_option
 from feedback_app.cli.copying import copy
 from feedback_app.errors import NotFound
@@ -14,6 +15,8 @@ def group() -> None:
     """Look after the ledger."""
 
 
+group.add_command(backup)
+group.add_command(restore)
 group.add_command(copy)
 
 
