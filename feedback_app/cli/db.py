@@ -7,6 +7,7 @@ import click
 from feedback_app.cli.backup import backup, restore
 from feedback_app.cli.context import Program, echo_json, json_option
 from feedback_app.cli.copying import copy
+from feedback_app.cli.looking import check, size
 from feedback_app.errors import NotFound
 
 
@@ -17,6 +18,8 @@ def group() -> None:
 
 group.add_command(backup)
 group.add_command(restore)
+group.add_command(check)
+group.add_command(size)
 group.add_command(copy)
 
 

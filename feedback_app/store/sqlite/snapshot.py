@@ -62,17 +62,22 @@ def contents(connection: sqlite3.Connection) -> Contents:
     names = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
     ).fetchall()
-    (schema,) = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page,) = connection.execute("PRAGMA page_size").fetchone()
     counted = {
-        name: int(connection.execute(f"SELECT count(*) FROM {_quoted(name)}").fetchone()[0])  # noqa: S608 - its own names
+        name: int(connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0])  # noqa: S608 - its own names
         for (name,) in names
     }
-    return Contents(schema=str(schema), rows=counted, size=pages * page)
+    return Contents(schema=schema(connection), rows=counted, size=pages * page)
 
 
-def _quoted(name: str) -> str:
+def schema(connection: sqlite3.Connection) -> str:
+    """Return the revision of a ledger's schema. Raises sqlite3.Error for what has none."""
+    return str(connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()[0])
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL wants it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
 
 
