@@ -35,11 +35,6 @@ def drafted(path: Path) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
-def leftovers(path: Path) -> list[Path]:
-    """Return the drafts of `path` that somebody left who was killed."""
-    return sorted(path.parent.glob(f".{path.name}.????????.new*"))
-
-
 def give_name(draft: Path, path: Path) -> None:
     """Let `path` be the draft's name. Raises FileExistsError where there is something already, OSError."""
     try:
