@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _FORM = "feedback-%Y-%m-%dT%H%M%SZ.db"
 _NAME = re.compile(r"feedback-\d{4}-\d\d-\d\dT\d{6}Z\.db", re.ASCII)
 _RETRY = 60_000  # milliseconds
+_NUDGE = 0.2  # seconds
 
 
 def name_at(moment: datetime) -> str:
@@ -128,8 +129,12 @@ class Backups:
             await asyncio.wait({making, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
-            backup.interrupt()  # does nothing to one that is made
-        contents = await making
+            if not making.done():
+                backup.interrupt()
+        while not making.done():
+            backup.interrupt()
+            await asyncio.wait({making}, timeout=_NUDGE)
+        contents = making.result()
         self._next = next_due(self._settings, moment, moment)
         self._said = ""
         log.info(

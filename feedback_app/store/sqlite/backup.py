@@ -33,7 +33,7 @@ class Backup:
         self._working: sqlite3.Connection | None = None
 
     def interrupt(self) -> None:
-        """Let `make` raise Busy as soon as can be."""
+        """Let `make` raise Busy as soon as can be; sooner when it is called again while a long statement runs."""
         self._interrupted.set()
         if (working := self._working) is not None:
             with contextlib.suppress(sqlite3.ProgrammingError):  # closed a moment ago
@@ -115,6 +115,7 @@ class Backup:
             self._working = connection
             self._keep_on()
             yield connection
+            self._keep_on()  # one that came between two statements has ended none
             self._working = None
 
     def _keep_on(self) -> None:

@@ -8,7 +8,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from feedback_app.errors import CannotCreate, StorageFailed, StorageFull
+from feedback_app.errors import CannotCreate, FeedbackAppError, StorageFailed, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,8 @@ def making(path: Path) -> Iterator[None]:
     """Turn what the operating system says to a new file into the program's own errors."""
     try:
         yield
+    except FeedbackAppError:  # some are OSErrors too
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull(f"{path}: no space left on the disk; nothing was stored") from None
