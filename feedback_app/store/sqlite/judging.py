@@ -90,6 +90,14 @@ def _check_header(path: Path, size: int) -> None:
         raise BadData(f"{path}: is cut short: it has {size:,} of {promised:,} bytes")
 
 
+def is_of_another_program(path: Path) -> bool:
+    """Say so by its header alone. Nobody in this process may have the file open: SQLite's locks would be lost."""
+    with path.open("rb") as opened:
+        header = opened.read(_HEADER)
+    owner = int.from_bytes(header[68:72], "big")
+    return header.startswith(_MAGIC) and owner != APPLICATION_ID
+
+
 def check_contents(connection: sqlite3.Connection, path: Path) -> Contents:
     """Refuse what is no ledger, or none for this program. Raises BadData (65), BadConfig (78), sqlite3.Error."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:

@@ -68,7 +68,7 @@ class Restore:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[sqlite3.Connection | None]:
         """Be the only one who has the old ledger open, its log folded in and gone; None where it cannot be read."""
-        if not self._ledger.exists():
+        if not self._ledger.exists() or self._is_broken():
             yield None
             return
         uri = f"file:{quote(str(self._ledger))}?mode=rw"
@@ -85,6 +85,16 @@ class Restore:
                 yield None
             else:
                 yield old
+
+    def _is_broken(self) -> bool:
+        """Whether it cannot even be read; found out without the right to change its log."""
+        try:
+            with contextlib.closing(file.looking_at(self._ledger)) as old:
+                old.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            self._refuse_busy(error)
+            return True
+        return False
 
     def _refuse_busy(self, error: sqlite3.Error) -> None:
         """Return for a ledger that is broken, raise for all else that keeps it from being read."""
@@ -116,7 +126,8 @@ class Restore:
         """
         was_there = self._ledger.exists()
         if was_there:
-            os.link(self._ledger, kept)
+            with drafts.making(kept):
+                os.link(self._ledger, kept)
         for ending in ("-wal", "-journal", "-shm"):  # never those of the one beside the other
             log = place.beside(self._ledger, ending)
             if with_logs and place.size(log):
@@ -170,13 +181,10 @@ def _check_old(ledger: Path) -> None:
         return
     if not ledger.is_file():
         raise BadData(f"{ledger}: is no regular file; [store] url must name a file")
-    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(file.looking_at(ledger)) as old:
-        owner = old.execute("PRAGMA application_id").fetchone()[0]
-        tables = old.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and owner != file.APPLICATION_ID:
-            raise BadData(
-                f"{ledger}: a SQLite database of another program; it was left as it is; {place.ANOTHER}"
-            )
+    if judging.is_of_another_program(ledger):
+        raise BadData(
+            f"{ledger}: a SQLite database of another program; it was left as it is; {place.ANOTHER}"
+        )
 
 
 def _seal(draft: Path) -> None:
