@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from feedback_app.errors import BadData, NotFound
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+_JSON = (
+    ("feedback", "analysis"),
+    ("customer", "addresses"),
+    ("low_rating", "notes"),
+    ("report_run", "figures"),
+    ("daemon", "channels"),
+    ("daemon", "sources"),
+)
 _MANY = 20  # findings of one check; a torn file has thousands
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR}
 
@@ -51,6 +60,7 @@ def _looked_through(connection: sqlite3.Connection, path: Path) -> Iterator[Find
     yield from _attempted(path, "every page and index is sound", lambda: _pages(connection))
     yield from _attempted(path, "every reference leads to its row", lambda: _references(connection))
     yield from _attempted(path, "the schema is one that this program knows", lambda: _known(connection))
+    yield from _attempted(path, "what is to be JSON is", lambda: _json(connection))
     yield from _attempted(path, "the rows obey the program's rules", lambda: checks.findings(ask))
 
 
@@ -78,6 +88,16 @@ def _references(connection: sqlite3.Connection) -> Iterator[Finding]:
     broken = connection.execute("PRAGMA foreign_key_check").fetchmany(_MANY)
     problem = "; ".join(f"{table} {row} has no {other}" for table, row, other, _ in broken)
     yield Finding(check="every reference leads to its row", problem=problem)
+
+
+def _json(connection: sqlite3.Connection) -> Iterator[Finding]:
+    asked = " UNION ALL ".join(
+        f"SELECT '{table}.{column}' FROM {table} WHERE {column} IS NOT NULL AND NOT json_valid({column})"  # noqa: S608
+        for table, column in _JSON
+    )
+    broken = Counter(place for (place,) in connection.execute(asked))
+    problem = "; ".join(f"{place}: {count:,} not so" for place, count in broken.items())
+    yield Finding(check="what is to be JSON is", problem=problem)
 
 
 def _known(connection: sqlite3.Connection) -> Iterator[Finding]:
