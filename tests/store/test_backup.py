@@ -18,8 +18,7 @@ import pytest
 from feedback_app.errors import Busy, CannotCreate, FeedbackAppError, NotFound, StorageFailed, StorageFull
 from feedback_app.store import ratings
 from feedback_app.store.migrate import HEAD
-from feedback_app.store.sqlite import backup as backups
-from feedback_app.store.sqlite import file, place, snapshot
+from feedback_app.store.sqlite import drafts, file, place, snapshot
 from feedback_app.store.sqlite.backup import Backup
 from feedback_app.store.sqlite.lock import LedgerLock
 from feedback_app.store.sqlite.store import SqliteStore
@@ -92,7 +91,7 @@ def test_a_name_that_is_taken_meanwhile_is_refused(
     """Whoever was first keeps it."""
     target = tmp_path / "b.db"
     made = Backup(ledger, target)
-    monkeypatch.setattr(backups.drafts, "sync", lambda _draft: target.write_text("first"))
+    monkeypatch.setattr(drafts, "sync", lambda _draft: target.write_text("first"))
     with pytest.raises(CannotCreate, match="is there already"):
         made.make()
     assert target.read_text() == "first"
