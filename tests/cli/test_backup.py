@@ -52,8 +52,10 @@ def test_a_restore_says_what_it_did(cli: Cli, ledger: Ledger) -> None:
         f"{ledger.path}: restored from b.db: 2 ratings, 1 message, schema 0003",
         f"the old ledger is kept as {kept}",
         "it has 1 rating that the backup lacks",
-        "1 message waited in the backup and may have left since: held; see `messages list --state held`,"
-        " then `messages retry` or `messages cancel`",
+        (
+            "1 message waited in the backup and may have left since: held; see `messages list --state held`,"
+            " then `messages retry` or `messages cancel`"
+        ),
         "2 ratings will be processed by the next `run`",
     ]
     assert cli.ok("messages", "cancel", "1").out == "message 1: cancelled\n"
@@ -87,7 +89,12 @@ def test_a_terminal_is_asked(filled: Path, answer: str, code: int) -> None:
     ours, theirs = pty.openpty()
     os.write(ours, answer.encode())
     done = subprocess.run(
-        [*command, "restore", "b.db"], stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, timeout=60, check=False
+        [*command, "restore", "b.db"],
+        stdin=theirs,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == code
     assert "b.db is sound: 12 ratings, 12 messages" in os.read(ours, 65536).decode()
