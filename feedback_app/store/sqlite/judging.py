@@ -32,6 +32,8 @@ _OTHERS = {
     b"PGDMP": "is a dump of PostgreSQL; `pg_restore` reads it, see docs/operations.md",
 }
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+_WANTED = "name a file that `feedback-app db backup` made"
+_OTHER = "name another backup"
 _KEPT_BACK = {
     "-wal": "a log that is not folded in",
     "-journal": "a journal of a change that was not finished",
@@ -49,12 +51,10 @@ def check_file(path: Path, ledger: Path) -> None:
     except PermissionError:
         raise NotPermitted(f"{path}: the folder {path.parent} may not be entered by this user") from None
     except OSError as error:
-        raise BadData(
-            f"{path}: {(error.strerror or 'cannot be opened').lower()}; nothing was changed"
-        ) from None
+        raise BadData(f"{path}: {(error.strerror or 'cannot be opened').lower()}; {_WANTED}") from None
     if not stat.S_ISREG(kind.st_mode):
         what = "is a folder" if stat.S_ISDIR(kind.st_mode) else "is no regular file"
-        raise BadData(f"{path}: {what}; name a file that `feedback-app db backup` made")
+        raise BadData(f"{path}: {what}; {_WANTED}")
     if ledger.exists() and ledger.samefile(path):
         raise UsageError(f"{path}: is the ledger itself; name a backup of it")
     if not os.access(path, os.R_OK, effective_ids=True):
@@ -76,18 +76,18 @@ def _check_header(path: Path, size: int) -> None:
     with path.open("rb") as opened:
         header = opened.read(_HEADER)
     if not header:
-        raise BadData(f"{path}: is empty")
+        raise BadData(f"{path}: is empty; {_WANTED}")
     for magic, what in _OTHERS.items():
         if header.startswith(magic):
             raise BadData(f"{path}: {what}")
     if not header.startswith(_MAGIC):
-        raise BadData(f"{path}: is no SQLite database, or an encrypted one")
+        raise BadData(f"{path}: is no SQLite database, or an encrypted one; {_WANTED}")
     if len(header) < _HEADER:
-        raise BadData(f"{path}: is cut short: {size:,} bytes are not even its header")
+        raise BadData(f"{path}: is cut short: {size:,} bytes are not even its header; {_OTHER}")
     page = int.from_bytes(header[16:18], "big")
     promised = (65_536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
     if size < promised:
-        raise BadData(f"{path}: is cut short: it has {size:,} of {promised:,} bytes")
+        raise BadData(f"{path}: is cut short: it has {size:,} of {promised:,} bytes; {_OTHER}")
 
 
 def is_of_another_program(path: Path) -> bool:
@@ -101,19 +101,19 @@ def is_of_another_program(path: Path) -> bool:
 def check_contents(connection: sqlite3.Connection, path: Path) -> Contents:
     """Refuse what is no ledger, or none for this program. Raises BadData (65), BadConfig (78), sqlite3.Error."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise BadData(f"{path}: is a SQLite database of another program")
+        raise BadData(f"{path}: is a SQLite database of another program; {_WANTED}")
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     lacking = [name for name in ("alembic_version", "meta", "feedback", "message") if name not in tables]
     if lacking:
-        raise BadData(f"{path}: is a ledger that has lost its table {lacking[0]}")
+        raise BadData(f"{path}: is a ledger that has lost its table {lacking[0]}; {_OTHER}")
     found = snapshot.contents(connection)
     if not migrate.is_revision(found.schema):
-        raise BadData(f"{path}: is a ledger whose schema has no number")
+        raise BadData(f"{path}: is a ledger whose schema has no number; {_OTHER}")
     noted = dict(connection.execute("SELECT key, value FROM meta").fetchall())
     migrate.refuse_newer(str(path), found.schema, noted.get(migrate.READABLE_FROM))
     refuse_unfinished(str(path), noted.get(UNFINISHED))
     if not noted.get("ledger_id"):
-        raise BadData(f"{path}: is a ledger that has lost its id")
+        raise BadData(f"{path}: is a ledger that has lost its id; {_OTHER}")
     return found
 
 
@@ -134,4 +134,4 @@ def damage_told(path: Path) -> Iterator[None]:
 
 
 def _damaged(path: Path, finding: str) -> BadData:
-    return BadData(f"{path}: is damaged ({finding}); take another backup")
+    return BadData(f"{path}: is damaged ({finding}); {_OTHER}")
