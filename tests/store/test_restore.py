@@ -436,6 +436,20 @@ async def test_killed_there_is_the_old_or_the_new_one(ledger: Path, backup: Path
     assert ask(f"{SQLITE}{ledger}", "PRAGMA integrity_check") == [("ok",)]
     restore(ledger, backup, resend=True)
     assert contents(f"{SQLITE}{ledger}") == wanted
+    assert list(ledger.parent.glob(".*.new*")) == []
+
+
+def test_who_opened_the_old_one_a_moment_before_cannot_write_it(ledger: Path, backup: Path) -> None:
+    """Its log would be taken for the new one's: they have the same name."""
+    with contextlib.closing(sqlite3.connect(ledger, isolation_level=None)) as late:  # opened, and nothing read yet
+        restore(ledger, backup, resend=True)
+        wanted = contents(f"{SQLITE}{ledger}")
+        for statement in ("DELETE FROM delivery_attempt", "PRAGMA journal_mode = WAL"):
+            with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
+                late.execute(statement)
+        assert len(late.execute("SELECT * FROM feedback").fetchall()) == 3
+    assert contents(f"{SQLITE}{ledger}") == wanted
+    assert ask(f"{SQLITE}{ledger}", "PRAGMA integrity_check") == [("ok",)]
 
 
 # --- what may have happened since

@@ -35,6 +35,12 @@ def drafted(path: Path) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
+def remove_abandoned(path: Path) -> None:
+    """Remove the drafts of `path` that somebody left who was killed; nobody may be writing one."""
+    for draft in path.parent.glob(f".{path.name}.????????.new*"):
+        draft.unlink(missing_ok=True)
+
+
 def give_name(draft: Path, path: Path) -> None:
     """Let `path` be the draft's name. Raises FileExistsError where there is something already, OSError."""
     try:

@@ -165,6 +165,8 @@ def restoring(path: Path, backup: Path) -> Iterator[Restore]:
         if not lock.try_acquire("command"):
             raise lock.refused()
         stack.callback(lock.release)
+        if ledger.exists():  # else somebody may be making one, for which no lock is needed
+            drafts.remove_abandoned(ledger)
         draft = stack.enter_context(drafts.drafted(ledger))
         with explained(ledger), judging.damage_told(backup):
             with contextlib.closing(snapshot.sealed(backup)) as source:
