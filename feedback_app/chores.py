@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
+from feedback_app.backups import Backups
 from feedback_app.clock import JUMP, Jumps
 from feedback_app.concurrency import Cron, Every, Ticker
 from feedback_app.delivery.waits import pull_in
@@ -107,6 +108,13 @@ class Chores:
             Ticker(Every(seconds=_CLOCK), self._minded(watch), name="clock"),
             Ticker(Every(seconds=_RETENTION), self._minded(trim), name="retention"),
         ]
+
+    def backup_tickers(self, clock: Clock) -> list[Ticker]:
+        """Return the ticker that makes backups, where there are to be any."""
+        if not self._settings.backup.directory:
+            return []
+        backups = Backups(self._settings, clock=clock, stopping=self._stopping)
+        return [Ticker(Every(seconds=_WATCH), backups.look, name="backup")]
 
     def source_tickers(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> list[Ticker]:
         """Return the ticker that minds the sources, where there are any."""

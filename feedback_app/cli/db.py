@@ -1,11 +1,13 @@
-"""`feedback-app db`: the ledger's schema, what it forgets, and its move to another database."""
+"""`feedback-app db`: the ledger's schema, its backups, what it forgets, and its move to another database."""
 
 from __future__ import annotations
 
 import click
 
+from feedback_app.cli.backup import backup, restore
 from feedback_app.cli.context import Program, echo_json, json_option
 from feedback_app.cli.copying import copy
+from feedback_app.cli.looking import check, size
 from feedback_app.cli.trimming import trim
 from feedback_app.errors import NotFound
 
@@ -15,6 +17,10 @@ def group() -> None:
     """Look after the ledger."""
 
 
+group.add_command(backup)
+group.add_command(restore)
+group.add_command(check)
+group.add_command(size)
 group.add_command(copy)
 group.add_command(trim)
 

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from feedback_app.settings import rules
+from feedback_app.settings.backup import Backup, BackupSettings
 from feedback_app.settings.durations import format_duration, parse_duration
 from feedback_app.settings.layers import Origin, Place
 from feedback_app.settings.redaction import redact
@@ -247,6 +248,7 @@ class Tables(Table):
     channels: dict[Name, ChannelSettings] = Field(default_factory=dict)
     limits: dict[Name, LimitSettings] = Field(default_factory=dict)
     reports: dict[Name, ReportSettings] = Field(default_factory=dict, validate_default=True)
+    backup: Backup = Field(default_factory=BackupSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
     @field_validator("reports")

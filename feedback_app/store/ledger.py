@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from feedback_app.settings import Settings
+    from feedback_app.store.checks import Checked
+    from feedback_app.store.sizes import Size
     from feedback_app.store.store import Role, Store
 
 
@@ -33,6 +35,17 @@ class Ledger(ABC):
     @abstractmethod
     def problems(self) -> list[str]:
         """Say why it cannot be opened, or made where there is none, a line each; nothing is made."""
+
+    @abstractmethod
+    def check(self) -> Checked:
+        """Look through all of it for what must not be; nothing is changed, and daemons may run.
+
+        Raises NotFound where there is no ledger, and what opening would.
+        """
+
+    @abstractmethod
+    def size(self) -> Size:
+        """Measure it. Raises as `check` does."""
 
     @abstractmethod
     def warnings(self) -> list[str]:

@@ -59,20 +59,29 @@ class Totals:
 
 def judge(ledger: Path | str, log: Path, mails: Counter[str], texts: Counter[str]) -> Verdict:
     """Compare the three; `ledger` is a file or the URL of a server's, `log` is the feeder's."""
-    acknowledged = dict(line.split() for line in log.read_text().splitlines() if line.count(" ") == 1)
+    acknowledged = said_so(log)
     verdict = Verdict(acknowledged=len(acknowledged))
-    with _asking(ledger) as ask:
+    with asking(ledger) as ask:
         if isinstance(ledger, Path):
             (said,) = ask("PRAGMA integrity_check")
             if said != {"integrity_check": "ok"}:
                 verdict.broken.append(f"integrity_check: {said}")
-        _ratings(ask, acknowledged, verdict)
+        judge_ratings(ask, acknowledged, verdict)
         _messages(ask, mails, texts, verdict)
     return verdict
 
 
+def said_so(log: Path) -> dict[str, str]:
+    """Return what the feeder was told is safe: id → stars."""
+    return {
+        key: stars
+        for key, _, stars in (line.partition(" ") for line in log.read_text().splitlines())
+        if stars
+    }
+
+
 @contextlib.contextmanager
-def _asking(ledger: Path | str) -> Iterator[Ask]:
+def asking(ledger: Path | str) -> Iterator[Ask]:
     """Give what answers a query with its rows."""
     if isinstance(ledger, Path):
         with contextlib.closing(sqlite3.connect(ledger)) as base:
@@ -87,7 +96,8 @@ def _asking(ledger: Path | str) -> Iterator[Ask]:
             yield lambda query: server.execute(query.encode()).fetchall()
 
 
-def _ratings(ask: Ask, acknowledged: dict[str, str], verdict: Verdict) -> None:
+def judge_ratings(ask: Ask, acknowledged: dict[str, str], verdict: Verdict) -> None:
+    """Note what is wrong with the ratings: lost, changed, not processed, without their one effect."""
     stored = {row["external_id"]: row for row in ask("SELECT * FROM feedback")}
     lost = acknowledged.keys() - stored.keys()
     verdict.lost = len(lost)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from feedback_app.errors import BadConfig, FeedbackAppError
+from feedback_app.errors import BadConfig, FeedbackAppError, NotFound
 from feedback_app.store import migrate
 from feedback_app.store.ledger import Ledger
-from feedback_app.store.postgresql import schema
+from feedback_app.store.postgresql import looking, schema
 from feedback_app.store.postgresql.engines import url_of, writing_engine
 from feedback_app.store.postgresql.failures import explained
 from feedback_app.store.postgresql.store import PostgresStore
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from feedback_app.store.checks import Checked
+    from feedback_app.store.sizes import Size
     from feedback_app.store.store import Role
 
 T = TypeVar("T")
@@ -72,6 +74,20 @@ class PostgresLedger(Ledger):
         except FeedbackAppError as error:
             return [str(error)]
         return []
+
+    def check(self) -> Checked:
+        """Look through all that a server shows of it, on one snapshot."""
+        self._refuse_none()
+        return self._do(looking.check)
+
+    def size(self) -> Size:
+        """Measure it, on one snapshot."""
+        self._refuse_none()
+        return self._do(looking.size_of)
+
+    def _refuse_none(self) -> None:
+        if self.revision() is None:
+            raise NotFound(f"{self.name}: there is no ledger; `feedback-app db upgrade` makes it")
 
     def warnings(self) -> list[str]:
         """Say nothing: the server's operator knows its disks."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import secrets
 import sqlite3
 from typing import TYPE_CHECKING
 
-from feedback_app.errors import BadData, CannotCreate, FeedbackAppError, StorageFailed, StorageFull
+from feedback_app.errors import BadData, FeedbackAppError
 from feedback_app.store import migrate
 from feedback_app.store.copying.progress import KEY as UNFINISHED
 from feedback_app.store.copying.progress import refuse_unfinished
 from feedback_app.store.migrate import HEAD
-from feedback_app.store.sqlite import place
+from feedback_app.store.sqlite import drafts, place
 from feedback_app.store.sqlite.engines import writing_engine
 from feedback_app.store.sqlite.failures import damaged, explained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 APPLICATION_ID = 0x46424150  # "FBAP" in the file's header: tells our ledgers from other programs' databases
@@ -54,6 +51,15 @@ def looking_at(path: Path) -> sqlite3.Connection:
 
     uri = f"file:{quote(str(path))}?mode=ro"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def see_to_wal(looking: sqlite3.Connection, path: Path) -> None:
+    """Put a ledger back into WAL mode that a restore was killed over, or a person has taken out of it."""
+    with explained(path):
+        if looking.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
 
 
 def _application(connection: sqlite3.Connection, path: Path) -> int:
@@ -123,32 +129,13 @@ def create(path: Path) -> None:
     Raises CannotCreate (73), NotPermitted (77), StorageFull and StorageFailed (74).
     """
     place.check_folder(path)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    with _making(path):
-        # The mode comes first: a ledger holds addresses and words of customers, so nobody else reads it.
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    try:
+    with drafts.drafted(path) as draft:
         with explained(path):
             _fill(draft)
-        with _making(path):
+        with drafts.making(path):
             with contextlib.suppress(FileExistsError):
-                os.link(draft, path)
-            _sync_folder(path.parent)
-    finally:
-        for leftover in (draft, *(draft.with_name(draft.name + end) for end in ("-wal", "-shm", "-journal"))):
-            leftover.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _making(path: Path) -> Iterator[None]:
-    """Turn what the operating system says to a new file into the program's own errors."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"{path}: no space left on the disk; nothing was stored") from None
-        kind = StorageFailed if error.errno == errno.EIO else CannotCreate
-        raise kind(f"{path}: cannot be made: {error.strerror}") from None
+                drafts.give_name(draft, path)
+            drafts.sync_folder(path.parent)
 
 
 def _fill(path: Path) -> None:
@@ -190,12 +177,4 @@ def _back_up(path: Path, copy: Path) -> None:
         contextlib.closing(sqlite3.connect(copy)) as target,
     ):
         source.backup(target)
-    _sync_folder(copy.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    drafts.sync_folder(copy.parent)

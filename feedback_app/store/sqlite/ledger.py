@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from feedback_app.store.ledger import Ledger
 from feedback_app.store.migrate import HEAD
-from feedback_app.store.sqlite import file, place
+from feedback_app.store.sqlite import checking, file, place, sizing
 from feedback_app.store.sqlite.lock import LedgerLock
 from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from feedback_app.store.checks import Checked
+    from feedback_app.store.sizes import Size
     from feedback_app.store.store import Role
 
 
@@ -47,6 +49,14 @@ class SqliteLedger(Ledger):
     def problems(self) -> list[str]:
         """Say why it cannot be opened, or made where there is none."""
         return file.problems(self.path)
+
+    def check(self) -> Checked:
+        """Look through all of it, on one snapshot."""
+        return checking.check(self.path)
+
+    def size(self) -> Size:
+        """Measure it, on one snapshot."""
+        return sizing.size_of(self.path)
 
     def warnings(self) -> list[str]:
         """Say what is unwise about the file system."""

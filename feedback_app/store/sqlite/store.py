@@ -63,6 +63,7 @@ class SqliteStore(Store):
                 self._probe.execute("PRAGMA schema_version").fetchall()  # only by reading it opens the log
             if self._role == "daemon":
                 await self._take_over()
+            file.see_to_wal(self._probe, self.path)
             if found < migrate.HEAD:
                 self._migrate(found)
             self._writer = SqliteWriter(self.path, lock=self._lock, committed=self._after_commit)

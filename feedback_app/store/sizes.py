@@ -1,0 +1,40 @@
+"""How much room a ledger takes, and what of it takes how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableSize:
+    """One table with its indices; sizes in bytes."""
+
+    name: str
+    rows: int
+    table: int
+    indices: int
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.table + self.indices
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """A whole ledger; sizes in bytes."""
+
+    tables: Sequence[TableSize]  # the largest first
+    total: int  # of the file, or of the database on a server, whatever else is in it
+    free: int | None  # of that, kept for what comes next; None: not known
+    log: int | None  # what is written and not yet folded in; None: the server's own affair
+    exact: bool  # whether tables and indices were measured; else it is an estimate by some of their rows
+
+
+def largest_first(tables: Sequence[TableSize]) -> list[TableSize]:
+    """Return them in the order in which people look for what is large."""
+    return sorted(tables, key=lambda one: (-one.total, one.name))

@@ -1,0 +1,510 @@
+"""A ledger put back from a backup: what is none is refused, what was is kept, and killed it is one or the other."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from feedback_app.errors import BadData, Busy, FeedbackAppError, NotPermitted
+from feedback_app.store import ratings
+from feedback_app.store.migrate import HEAD
+from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.backup import Backup
+from feedback_app.store.sqlite.lock import LedgerLock
+from feedback_app.store.sqlite.restore import Restored, restoring
+from feedback_app.store.sqlite.store import SqliteStore
+from tests.copies import SQLITE, ask, contents, fill
+from tests.making import NOW, incoming
+
+STAMP = "2027-01-15T080000Z"
+
+
+def restore(ledger: Path, backup: Path, *, resend: bool = False, stamp: str = STAMP) -> Restored:
+    """Restore without asking."""
+    with restoring(ledger, backup) as ready:
+        return ready.finish(resend=resend, stamp=stamp, now=NOW)
+
+
+def sql(path: Path, *statements: str) -> None:
+    """Change a file from outside; nothing is left beside it."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as base:
+        for statement in statements:
+            base.execute(statement)
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Return what is in a folder's files, locks aside."""
+    return {
+        one.name: one.read_bytes()
+        for one in folder.iterdir()
+        if one.is_file() and not one.name.endswith(("-lock", "-shm"))
+    }
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """Make a ledger of three ratings."""
+    path = tmp_path / "feedback.db"
+    fill(path, rows=3)
+    return path
+
+
+@pytest.fixture
+def backup(ledger: Path, tmp_path: Path) -> Path:
+    """Make a backup of another time: two more ratings were in it."""
+    other = tmp_path / "other.db"
+    fill(other, rows=5)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    Backup(other, folder / "b.db").make()
+    for one in tmp_path.glob("other.db*"):
+        one.unlink()
+    return folder / "b.db"
+
+
+# --- what is refused
+
+BROKEN: dict[str, tuple[Callable[[Path], None], int, str]] = {}
+
+
+def _broken(code: int, said: str) -> Callable[[Callable[[Path], None]], None]:
+    """Register what breaks a sound backup, and what is said of it."""
+
+    def register(make: Callable[[Path], None]) -> None:
+        BROKEN[make.__name__.strip("_").replace("_", " ")] = make, code, said
+
+    return register
+
+
+def _cut(path: Path, size: int) -> None:
+    with path.open("r+b") as opened:
+        opened.truncate(size)
+
+
+def _overwrite(path: Path, at: int, text: bytes) -> None:
+    with path.open("r+b") as opened:
+        opened.seek(at)
+        opened.write(text)
+
+
+@_broken(65, "no such file or directory")
+def _missing(path: Path) -> None:
+    path.unlink()
+
+
+@_broken(65, "no such file or directory")
+def _link_to_nowhere(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+@_broken(65, "too many levels of symbolic links")
+def _link_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+@_broken(65, "is a folder")
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@_broken(65, "is no regular file")
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@_broken(65, "is no regular file")
+def _socket(path: Path) -> None:
+    path.unlink()
+    here = Path.cwd()
+    os.chdir(path.parent)  # names of sockets are short
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+@_broken(65, "is no regular file")
+def _device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@_broken(65, "is empty")
+def _empty(path: Path) -> None:
+    _cut(path, 0)
+
+
+@_broken(65, "is no SQLite database, or an encrypted one")
+def _text(path: Path) -> None:
+    path.write_text("id,rating\nr1,5\n")
+
+
+@_broken(65, "is no SQLite database, or an encrypted one")
+def _encrypted(path: Path) -> None:
+    path.write_bytes(bytes(range(1, 256)) * 4096)  # as SQLCipher: salt, then noise, whole pages
+
+
+@_broken(65, "is packed by gzip; unpack it first")
+def _packed(path: Path) -> None:
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+@_broken(65, "is a dump of PostgreSQL")
+def _dump_of_postgresql(path: Path) -> None:
+    path.write_bytes(b"PGDMP\x01\x10\x00")
+
+
+@_broken(65, "is cut short: 60 bytes are not even its header")
+def _cut_in_its_header(path: Path) -> None:
+    _cut(path, 60)
+
+
+@_broken(65, r"is cut short: it has 8,192 of \d+,\d+ bytes")
+def _cut_in_the_middle(path: Path) -> None:
+    _cut(path, 8192)
+
+
+@_broken(65, r"is cut short: it has [\d,]+ of [\d,]+ bytes")
+def _without_its_last_byte(path: Path) -> None:
+    _cut(path, path.stat().st_size - 1)
+
+
+@_broken(65, "is damaged")
+def _zeroed_page(path: Path) -> None:
+    _overwrite(path, 3 * 4096, bytes(4096))
+
+
+@_broken(65, "is damaged")
+def _schema_page_of_noise(path: Path) -> None:
+    _overwrite(path, 100, b"\xff" * 400)
+
+
+@_broken(65, "is damaged")
+def _index_that_lacks_a_row(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as base:
+        root = base.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_message_feedback_id'"
+        ).fetchone()[0]
+    _overwrite(path, (root - 1) * 4096 + 3, b"\x00\x00")  # its number of cells
+
+
+@_broken(65, "is damaged")
+def _wrong_page_size(path: Path) -> None:
+    _overwrite(path, 16, b"\x02\x00")  # 512 bytes
+
+
+@_broken(65, "is a SQLite database of another program")
+def _of_another_program(path: Path) -> None:
+    path.unlink()
+    sql(path, "CREATE TABLE feedback (id INTEGER)")
+
+
+@_broken(65, "is a SQLite database of another program")
+def _with_the_id_of_another_program(path: Path) -> None:
+    sql(path, "PRAGMA application_id = 252006673")
+
+
+@_broken(78, "the ledger has schema 9999, this program knows up to")
+def _of_a_newer_program(path: Path) -> None:
+    sql(path, "UPDATE alembic_version SET version_num = '9999'")
+
+
+@_broken(65, "is a ledger whose schema has no number")
+def _with_a_strange_schema(path: Path) -> None:
+    sql(path, "UPDATE alembic_version SET version_num = 'abc'")
+
+
+@_broken(65, "is a ledger that has lost its table alembic_version")
+def _without_a_schema(path: Path) -> None:
+    sql(path, "DROP TABLE alembic_version")
+
+
+@_broken(65, "is a ledger that has lost its table feedback")
+def _without_its_ratings(path: Path) -> None:
+    sql(path, "PRAGMA foreign_keys = OFF", "DROP TABLE feedback")
+
+
+@_broken(65, "is a ledger that has lost its id")
+def _without_its_id(path: Path) -> None:
+    sql(path, "DELETE FROM meta WHERE key = 'ledger_id'")
+
+
+@_broken(78, "an unfinished copy")
+def _copy_that_is_not_finished(path: Path) -> None:
+    sql(path, "INSERT INTO meta VALUES ('unfinished_copy', '[]')")
+
+
+@_broken(65, r"has a log that is not folded in beside it \(b.db-wal, [\d,]+ bytes\)")
+def _with_a_log_beside_it(path: Path) -> None:
+    path.with_name("b.db-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(4000))
+
+
+@_broken(65, "has a journal of a change that was not finished beside it")
+def _with_a_journal_beside_it(path: Path) -> None:
+    path.with_name("b.db-journal").write_bytes(bytes(600))
+
+
+def test_there_are_enough_of_them() -> None:
+    """As was promised."""
+    assert len(BROKEN) >= 20
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_no_ledger_can_be_restored_from_is_refused(ledger: Path, backup: Path, name: str) -> None:
+    """With the reason in a line; neither the ledger nor the file is touched, and nothing is left beside them."""
+    make, code, said = BROKEN[name]
+    make(backup)
+    before = bytes_of(ledger.parent), bytes_of(backup.parent)
+    with pytest.raises(FeedbackAppError, match=said) as refused:
+        restore(ledger, backup)
+    assert refused.value.exit_code == code
+    assert str(backup) in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert (bytes_of(ledger.parent), bytes_of(backup.parent)) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_refused(ledger: Path, backup: Path) -> None:
+    """Exit code 77."""
+    backup.chmod(0)
+    with pytest.raises(NotPermitted):
+        restore(ledger, backup)
+
+
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
+def test_the_ledger_itself_is_refused(ledger: Path, tmp_path: Path, kind: str) -> None:
+    """Under whatever name."""
+    other = tmp_path / "same.db"
+    match kind:
+        case "link":
+            other.symlink_to(ledger)
+        case "hard link":
+            other.hardlink_to(ledger)
+        case _:
+            other = ledger
+    with pytest.raises(FeedbackAppError, match="is the ledger itself"):
+        restore(ledger, other)
+
+
+def test_a_daemon_that_runs_is_named(ledger: Path, backup: Path) -> None:
+    """On the ledger, and on a ledger that is given as a backup."""
+    lock = LedgerLock(ledger)
+    assert lock.try_acquire("daemon")
+    with pytest.raises(Busy, match=f"a daemon with pid {os.getpid()} already runs"):
+        restore(ledger, backup)
+    lock.release()
+    lock = LedgerLock(backup)
+    assert lock.try_acquire("daemon")
+    with pytest.raises(Busy, match="a daemon runs on it"):
+        restore(ledger, backup)
+    lock.release()
+
+
+async def test_a_command_that_has_the_ledger_open_is_waited_for_and_then_said(
+    ledger: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next commit would go into a file that nobody reads any more."""
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **more: connect(*given, **({"timeout": 0.1} | more))
+    )
+    before = contents(f"{SQLITE}{ledger}")
+    async with SqliteStore(ledger):
+        with pytest.raises(Busy, match="another process has the ledger open"):
+            restore(ledger, backup)
+    assert contents(f"{SQLITE}{ledger}") == before
+
+
+def test_the_database_of_another_program_is_not_replaced(tmp_path: Path, backup: Path) -> None:
+    """It may be that [store] url is wrong."""
+    path = tmp_path / "theirs.db"
+    sql(path, "CREATE TABLE t (x)")
+    with pytest.raises(BadData, match="a SQLite database of another program"):
+        restore(path, backup)
+
+
+# --- what is done
+
+
+@pytest.fixture
+def lines(ledger: Path) -> Iterator[Path]:
+    """Be sure that nothing is left beside the ledger."""
+    yield ledger
+    assert [one.name for one in ledger.parent.iterdir() if ".new" in one.name] == []
+
+
+async def test_the_ledger_is_that_of_the_backup(lines: Path, backup: Path) -> None:
+    """The old one is kept, whole and in one file; both can be opened and written."""
+    old, wanted = contents(f"{SQLITE}{lines}"), contents(f"{SQLITE}{backup}")
+    done = restore(lines, backup, resend=True)
+    assert done.kept == lines.with_name(f"feedback.db.before-restore-{STAMP}")
+    assert contents(f"{SQLITE}{lines}") == wanted
+    assert contents(f"{SQLITE}{done.kept}") == old
+    assert not done.kept.with_name(done.kept.name + "-wal").exists()
+    async with SqliteStore(lines, "daemon") as store:
+        await store.write(partial(ratings.take_in, arrivals=[incoming()], now=NOW))
+    assert ask(f"{SQLITE}{lines}", "PRAGMA journal_mode") == [("wal",)]
+    restore(lines, done.kept, stamp="later")  # a kept one can be put back again
+    assert len(contents(f"{SQLITE}{lines}")["feedback"]) == 3
+
+
+async def test_commits_in_the_log_are_kept_too(ledger: Path, backup: Path) -> None:
+    """A daemon that was killed left a log; the old ledger is kept with what was in it."""
+    path = ledger.with_name("crashed.db")
+    async with SqliteStore(path, "daemon") as store:
+        await store.write(partial(ratings.take_in, arrivals=[incoming()], now=NOW))
+        for one in path.parent.glob("crashed.db*"):
+            if one.is_file() and not one.name.endswith("-lock"):
+                shutil.copy(one, one.with_name(one.name.replace("crashed", "left")))
+    left = path.with_name("left.db")
+    assert left.with_name("left.db-wal").stat().st_size > 0
+    done = restore(left, backup)
+    assert done.kept
+    assert len(contents(f"{SQLITE}{done.kept}")["feedback"]) == 1
+    assert done.since.lost == 1
+
+
+def test_a_broken_ledger_is_kept_as_it_is(ledger: Path, backup: Path) -> None:
+    """With its log, which belongs to it and to no other."""
+    ledger.write_bytes(b"noise" * 1000)
+    ledger.with_name("feedback.db-wal").write_bytes(b"log")
+    done = restore(ledger, backup)
+    assert done.kept
+    assert done.since.lost is None
+    assert done.kept.read_bytes() == b"noise" * 1000
+    assert done.kept.with_name(done.kept.name + "-wal").read_bytes() == b"log"
+    assert not ledger.with_name("feedback.db-wal").exists()
+    assert file.check(ledger) == HEAD
+
+
+def test_a_ledger_that_is_gone_is_made(tmp_path: Path, backup: Path) -> None:
+    """A log that it left is not taken for the new one's."""
+    path = tmp_path / "gone.db"
+    path.with_name("gone.db-wal").write_bytes(b"log")
+    done = restore(path, backup)
+    assert done.kept is None
+    assert file.check(path) == HEAD
+    assert path.with_name(f"gone.db.before-restore-{STAMP}-wal").read_bytes() == b"log"
+
+
+def test_a_backup_of_an_older_schema_waits_for_its_upgrade(ledger: Path, backup: Path) -> None:
+    """`run` upgrades it, as any old ledger."""
+    sql(backup, "UPDATE alembic_version SET version_num = '0002'")
+    restore(ledger, backup)
+    assert file.check(ledger) == "0002"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_owner_stays(ledger: Path, backup: Path) -> None:
+    """Root restores what a daemon of its own user goes on with."""
+    os.chown(ledger, 12345, 12345)
+    restore(ledger, backup)
+    assert (ledger.stat().st_uid, ledger.stat().st_gid) == (12345, 12345)
+
+
+@pytest.mark.parametrize("point", ["restore.ready", "restore.kept", "restore.replaced"])
+async def test_killed_there_is_the_old_or_the_new_one(ledger: Path, backup: Path, point: str) -> None:
+    """Whole, and the program goes on with it; the same restore works afterwards."""
+    old, wanted = contents(f"{SQLITE}{ledger}"), contents(f"{SQLITE}{backup}")
+    armed = {"FEEDBACK_FAILPOINT": f"{point}:kill", "FEEDBACK_FAILPOINT_TEST": "yes"}
+    done = subprocess.run(  # noqa: ASYNC221 - no loop waits
+        [sys.executable, "-m", "feedback_app", "db", "restore", str(backup), "--yes", "--resend"],
+        cwd=ledger.parent, env={**os.environ, **armed}, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL
+    is_new = point == "restore.replaced"
+    assert contents(f"{SQLITE}{ledger}") == (wanted if is_new else old)
+    async with SqliteStore(ledger, "daemon") as store:
+        await store.write(partial(ratings.take_in, arrivals=[incoming()], now=NOW))
+    assert ask(f"{SQLITE}{ledger}", "PRAGMA integrity_check") == [("ok",)]
+    restore(ledger, backup, resend=True)
+    assert contents(f"{SQLITE}{ledger}") == wanted
+    assert list(ledger.parent.glob(".*.new*")) == []
+
+
+def test_who_opened_the_old_one_a_moment_before_cannot_write_it(ledger: Path, backup: Path) -> None:
+    """Its log would be taken for the new one's: they have the same name."""
+    with contextlib.closing(sqlite3.connect(ledger, isolation_level=None)) as late:  # opened, and nothing read yet
+        restore(ledger, backup, resend=True)
+        wanted = contents(f"{SQLITE}{ledger}")
+        for statement in ("DELETE FROM delivery_attempt", "PRAGMA journal_mode = WAL"):
+            with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
+                late.execute(statement)
+        assert len(late.execute("SELECT * FROM feedback").fetchall()) == 3
+    assert contents(f"{SQLITE}{ledger}") == wanted
+    assert ask(f"{SQLITE}{ledger}", "PRAGMA integrity_check") == [("ok",)]
+
+
+# --- what may have happened since
+
+
+def message(number: int, state: str) -> str:
+    """Return the statement that stores a message of a rating."""
+    lease = "'boot'" if state == "sending" else "NULL"
+    return (
+        "INSERT INTO message (message_id, dedupe_key, purpose, feedback_id, channel, recipient, subject, text, html,"
+        f" state, created_at, next_attempt_at, lease_owner) VALUES ('m{number}', 'thanks:{number}', 'thanks', {number},"
+        f" 'email', 'a@example.com', '', '', '', '{state}', 1, 1, {lease})"
+    )
+
+
+async def _with_ratings(path: Path, count: int) -> None:
+    async with SqliteStore(path) as store:
+        arrivals = [incoming(f"r{number}") for number in range(1, count + 1)]
+        await store.write(partial(ratings.take_in, arrivals=arrivals, now=NOW))
+
+
+@pytest.mark.parametrize("resend", [False, True])
+async def test_what_waits_in_the_backup_may_have_left_since(tmp_path: Path, *, resend: bool) -> None:
+    """So it is held and marked, unless somebody wants it to be sent again; what ended stays as it was."""
+    path = tmp_path / "feedback.db"
+    await _with_ratings(path, 4)
+    sql(path, *(message(*one) for one in enumerate(("queued", "sending", "sent", "dead"), 1)))
+    Backup(path, tmp_path / "b.db").make()
+    done = restore(path, tmp_path / "b.db", resend=resend)
+    assert (done.since.held, done.since.left) == ((0, 2) if resend else (2, 0))
+    found = ask(
+        f"{SQLITE}{path}", "SELECT state, lease_owner, maybe_sent_at IS NOT NULL FROM message ORDER BY id"
+    )
+    waiting = [("queued", None, 0), ("sending", "boot", 0)] if resend else [("held", None, 1)] * 2
+    assert found == [*waiting, ("sent", None, 0), ("dead", None, 0)]
+
+
+async def test_nobody_is_thanked_again_whom_the_old_ledger_has_thanked(tmp_path: Path) -> None:
+    """A rating that the backup has as new was processed since; one that was not thanked for is thanked for."""
+    path = tmp_path / "feedback.db"
+    await _with_ratings(path, 3)
+    Backup(path, tmp_path / "b.db").make()
+    await _with_ratings(path, 5)
+    sql(path, message(1, "sent"), message(2, "queued"))
+    done = restore(path, tmp_path / "b.db")
+    assert (done.since.unprocessed, done.since.thanked, done.since.lost, done.since.same) == (3, 1, 2, True)
+    assert ask(f"{SQLITE}{path}", "SELECT id, thank FROM feedback ORDER BY id") == [(1, 0), (2, 1), (3, 1)]
+
+
+async def test_another_ledger_says_nothing_of_whom_it_has_thanked(tmp_path: Path) -> None:
+    """Its numbers are those of others."""
+    path, other = tmp_path / "feedback.db", tmp_path / "other.db"
+    await _with_ratings(path, 1)
+    await _with_ratings(other, 1)
+    sql(path, message(1, "sent"))
+    Backup(other, tmp_path / "b.db").make()
+    done = restore(path, tmp_path / "b.db")
+    assert (done.since.same, done.since.thanked) == (False, 0)

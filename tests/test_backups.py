@@ -1,0 +1,274 @@
+"""Backups by the clock: made once a day or as soon as can be, and the last good one is never removed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_app import backups
+from feedback_app.backups import Backups, begun_at, made_in, name_at, newest_in, next_due
+from feedback_app.clock import Clock
+from feedback_app.daemon import Daemon
+from feedback_app.settings import Settings, load_settings
+from feedback_app.settings.backup import BackupSettings
+from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.backup import Backup
+from feedback_app.testing.clock import ManualClock
+from tests.running import business, running, until
+
+DAY = timedelta(days=1)
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+TIMES = st.times().map(lambda one: f"{one:%H:%M}")
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York", "Pacific/Apia"])
+
+
+# --- names and times
+
+
+@given(MOMENTS)
+def test_a_name_says_when(moment: datetime) -> None:
+    """To the second, in UTC, and in the order of time."""
+    name = name_at(moment)
+    assert begun_at(name) == moment.replace(microsecond=0)
+    assert name < name_at(moment + timedelta(seconds=1))
+
+
+@given(st.text(max_size=60))
+def test_other_names_are_no_backups(name: str) -> None:
+    """Whatever they are."""
+    moment = begun_at(name)
+    assert moment is None or name_at(moment) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "feedback.db",
+        "feedback-2026-11-29T033000Z.db-wal",
+        "feedback-2026-11-29T033000Z.db.bak",
+        ".feedback-2026-11-29T033000Z.db.12345678.new",
+        "my-feedback-2026-11-29T033000Z.db",
+        "feedback-2026-02-31T033000Z.db",
+        "feedback-２026-11-29T033000Z.db",
+    ],
+)
+def test_names_that_look_alike_are_left_alone(name: str) -> None:
+    """Only the daemon's own files are ever removed."""
+    assert begun_at(name) is None
+
+
+@given(MOMENTS, TIMES, ZONES)
+def test_the_next_is_due_within_a_day_of_the_last(newest: datetime, at: str, zone: str) -> None:
+    """Give or take a change of the clocks and a date that a zone leaves out."""
+    settings = BackupSettings(directory="b", at=at, timezone=zone)
+    due = next_due(settings, newest, newest)
+    assert newest < due <= newest + DAY + timedelta(hours=2)
+
+
+def test_without_any_it_is_due_now() -> None:
+    """Who asks for backups wants to see one."""
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert next_due(BackupSettings(directory="b"), None, now) == now
+
+
+# --- what is made and removed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a folder with a ledger."""
+    file.create(tmp_path / "feedback.db")
+    return tmp_path
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Give a clock that shows noon."""
+    return ManualClock(datetime(2027, 1, 15, 12, tzinfo=UTC))
+
+
+def settings_of(folder: Path, text: str = 'directory = "backups"') -> Settings:
+    """Load a `[backup]` table."""
+    (folder / "config.toml").write_text(f"[backup]\n{text}\n")
+    return load_settings(folder / "config.toml", environ={})
+
+
+def minding(folder: Path, clock: Clock, text: str = 'directory = "backups"') -> Backups:
+    """Return what makes backups."""
+    return Backups(settings_of(folder, text), clock=clock, stopping=asyncio.Event())
+
+
+def names(folder: Path) -> list[str]:
+    """Return the backups there are."""
+    return [one.name for one in made_in(folder / "backups")]
+
+
+async def test_one_a_day(folder: Path, clock: ManualClock) -> None:
+    """The first one at once, then at the hour, whoever looks however often."""
+    mind = minding(folder, clock)
+    for _ in range(3 * 24 * 6):
+        await mind.look()
+        clock.turn(minutes=10)
+    assert names(folder) == [
+        "feedback-2027-01-15T120000Z.db",
+        "feedback-2027-01-16T033000Z.db",
+        "feedback-2027-01-17T033000Z.db",
+        "feedback-2027-01-18T033000Z.db",
+    ]
+
+
+async def test_what_was_missed_is_made_up_once(folder: Path, clock: ManualClock) -> None:
+    """A daemon that did not run at the hour makes one when it starts; one that just restarts makes none."""
+    await minding(folder, clock).look()
+    clock.turn(hours=1)
+    await minding(folder, clock).look()
+    assert len(names(folder)) == 1
+    clock.turn(days=5)
+    await minding(folder, clock).look()
+    assert len(names(folder)) == 2
+
+
+async def test_only_its_own_old_files_are_removed(folder: Path, clock: ManualClock) -> None:
+    """The oldest beyond `keep`; files of others, links and folders with such names stay."""
+    kept = folder / "backups"
+    kept.mkdir()
+    for day in range(1, 6):
+        (kept / f"feedback-2027-01-0{day}T033000Z.db").write_text("old")
+    others = ["notes.txt", "feedback.db", "feedback-2027-01-01T033000Z.db.bak"]
+    for name in others:
+        (kept / name).write_text("mine")
+    (kept / "feedback-2026-01-01T000000Z.db").symlink_to("notes.txt")
+    (kept / "feedback-2026-01-02T000000Z.db").mkdir()
+    (kept / ".feedback-2027-01-05T033000Z.db.0123abcd.new").write_text("left by who was killed")
+    await minding(folder, clock, 'directory = "backups"\nkeep = 3').look()
+    assert names(folder) == [
+        "feedback-2027-01-04T033000Z.db",
+        "feedback-2027-01-05T033000Z.db",
+        "feedback-2027-01-15T120000Z.db",
+    ]
+    left = {one.name for one in kept.iterdir()}
+    assert {*others, "feedback-2026-01-01T000000Z.db", "feedback-2026-01-02T000000Z.db"} <= left
+    assert not [name for name in left if name.endswith(".new")]
+
+
+async def test_one_that_fails_removes_nothing_and_is_tried_again(
+    folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line when it fails, not one for each try; the last good one stays."""
+    kept = folder / "backups"
+    kept.mkdir()
+    (kept / "feedback-2027-01-01T033000Z.db").write_text("the last good one")
+    ledger = folder / "feedback.db"
+    sound = ledger.read_bytes()
+    ledger.write_bytes(sound[:4096] + b"\xff" * 4096 + sound[8192:])
+    mind = minding(folder, clock, 'directory = "backups"\nkeep = 1')
+    for _ in range(5):
+        await mind.look()
+        clock.turn(minutes=2)
+    assert names(folder) == ["feedback-2027-01-01T033000Z.db"]
+    assert [record.message for record in caplog.records] == ["backup not made, trying again"]
+    assert "feedback.db" in caplog.records[0].__dict__["reason"]
+    ledger.write_bytes(sound)
+    caplog.set_level(logging.INFO)
+    await mind.look()
+    assert names(folder) == ["feedback-2027-01-15T121000Z.db"]
+    assert caplog.records[-1].message == "backup made"
+
+
+async def test_tries_rest_for_a_minute(
+    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large copy that fails is not made anew every second; a clock that is set back does not stop it."""
+    tried = []
+
+    def fail(*_given: object) -> None:
+        tried.append(clock.now)
+        raise OSError("the network share is away")
+
+    monkeypatch.setattr(backups, "newest_in", fail)
+    mind = minding(folder, clock)
+    for _ in range(120):
+        await mind.look()
+        clock.turn(seconds=1)
+    assert len(tried) == 2
+    clock.turn(days=-100)
+    await mind.look()
+    assert len(tried) == 3
+
+
+@pytest.mark.parametrize("text", ["a file", "a folder that is not there"])
+async def test_a_directory_that_cannot_be_is_said(
+    folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    """In the log, with its path; the folder itself is made, its parents are not."""
+    if text == "a file":
+        (folder / "backups").write_text("")
+        await minding(folder, clock).look()
+    else:
+        await minding(folder, clock, 'directory = "no/backups"').look()
+    (record,) = caplog.records
+    assert str(folder) in record.__dict__["reason"]
+
+
+async def test_a_clock_that_was_never_set_makes_none(folder: Path) -> None:
+    """It would remove good ones and name new ones after 1970."""
+    await minding(folder, lambda: 1000).look()
+    assert names(folder) == []
+
+
+async def test_a_clock_that_was_ahead_does_not_stop_them(folder: Path, clock: ManualClock) -> None:
+    """What it has named is no newest one."""
+    clock.turn(days=3650)
+    await minding(folder, clock).look()
+    clock.turn(days=-3650)
+    await minding(folder, clock).look()
+    assert newest_in(folder / "backups", clock.now) == clock.now
+
+
+async def test_a_stop_does_not_wait_for_one(
+    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is interrupted, leaves nothing, and is no failure to be told."""
+    begun, make = threading.Event(), Backup.make
+
+    def slow(self: Backup) -> Any:
+        begun.set()
+        assert self._interrupted.wait(20)
+        return make(self)
+
+    monkeypatch.setattr(Backup, "make", slow)
+    stopping = asyncio.Event()
+    mind = Backups(settings_of(folder), clock=clock, stopping=stopping)
+    looking = asyncio.create_task(mind.look())
+    await asyncio.to_thread(begun.wait, 20)
+    stopping.set()
+    await asyncio.wait_for(looking, 20)
+    assert list((folder / "backups").iterdir()) == []
+
+
+# --- in the daemon
+
+
+async def test_the_daemon_makes_them_and_a_reload_applies(tmp_path: Path) -> None:
+    """Off, then on, by SIGHUP."""
+    config = business(tmp_path)
+    read = partial(load_settings, config, environ={})
+    one = Daemon(read(), read_settings=read)
+    async with running(one):
+        assert not (tmp_path / "backups").exists()
+        business(tmp_path, config='[backup]\ndirectory = "backups"\n')
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: made_in(tmp_path / "backups"))
+    (made,) = made_in(tmp_path / "backups")
+    assert file.check(made)
