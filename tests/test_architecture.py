@@ -14,7 +14,7 @@ PACKAGE = ROOT / "feedback_app"
 # From the lowest to the highest; parts of one layer may not import each other, unless ALLOWED says so.
 LAYERS = (
     {"errors", "model"},
-    {"failpoints"},
+    {"failpoints", "logs"},
     {"concurrency", "clock"},
     {"settings", "contracts", "templating"},
     {"hookspecs", "pipeline"},

@@ -100,7 +100,7 @@ def _explain(error: BaseException) -> int:
             _say("interrupted")
             return 130
         case BrokenPipeError() | SystemExit():  # click makes the latter of a broken pipe, and of nothing else
-            silence()
+            silence(1, 2)
             return 0
         case OSError() if error.filename or error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             _say(f"{error.filename or 'output'}: {error.strerror}")

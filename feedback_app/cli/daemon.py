@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from feedback_app.cli.context import Program, echo_json, iso, json_option
+from feedback_app.cli.context import Program, echo_json, iso, json_option, silence
 from feedback_app.clock import now_ms
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def run(program: Program, *, drain: bool) -> None:
     if os.geteuid() == 0:
         log.warning("running as root; a user of its own is safer")
     from feedback_app.daemon import Daemon
+    from feedback_app.logs import flush_logs
     from feedback_app.supervisor import Supervisor
 
     daemon = Daemon(
@@ -51,7 +52,11 @@ def run(program: Program, *, drain: bool) -> None:
         read_settings=program.read_settings,
         supervisor=Supervisor(),
     )
-    figures = _run_loop(lambda: daemon.run(drain=drain))
+    try:
+        figures = _run_loop(lambda: daemon.run(drain=drain))
+    finally:
+        if not flush_logs():  # nobody reads: what is said at the end must not wait for them either
+            silence(2)
     if drain:
         _say_drained(figures, program.with_store(lambda store: store.read(_left)))
 
