@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
@@ -37,8 +37,9 @@ def set_up_logging(*, debug: bool = False, environ: Mapping[str, str] = os.envir
 
 def _handler(environ: Mapping[str, str]) -> LogQueue:
     person = sys.stderr.isatty()
-    handler = LogQueue(sys.stderr.fileno())
-    journal = not person and _is_journal(sys.stderr.fileno(), environ)
+    out = _out()
+    handler = LogQueue(out)
+    journal = isinstance(out, int) and not person and _is_journal(out, environ)
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if person else "iso", utc=not person)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -65,6 +66,13 @@ def _handler(environ: Mapping[str, str]) -> LogQueue:
     return handler
 
 
+def _out() -> int | TextIO:
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError):  # a surrounding program has put something of its own there
+        return sys.stderr
+
+
 def _is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
     """Whether a descriptor leads to journald: it says which one does, see systemd.exec(5)."""
     try:
@@ -74,7 +82,7 @@ def _is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
-def _with_priority(_logger: object, method: str, line: str) -> str:
+def _with_priority(_logger: object, method: str, line: Any) -> str:
     """Put in front what journald takes for the line's priority, and takes away."""
     return f"<{_PRIORITIES.get(method, 6)}>{line}"
 

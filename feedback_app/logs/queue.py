@@ -9,7 +9,7 @@ import select
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from feedback_app.logs.repeats import WINDOW, Repeats
 
@@ -27,7 +27,9 @@ class _Line(NamedTuple):
 
 
 class LogQueue(logging.Handler):
-    """Formats a line where it is logged, and writes it to a file descriptor in a thread of its own, in order.
+    """Formats a line where it is logged, and writes it in a thread of its own, in order.
+
+    `out` is a file descriptor, or a stream that has none.
 
     What does not fit any more, or cannot be written (a full disk, a pipe that nobody has open), is dropped and counted;
     once there is room again a line says how many. Lines like each other are bounded, see `Repeats`.
@@ -35,14 +37,14 @@ class LogQueue(logging.Handler):
 
     def __init__(
         self,
-        descriptor: int,
+        out: int | TextIO,
         *,
         capacity: int = CAPACITY,
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self.dropped = 0  # lines, since the start
-        self._descriptor = descriptor
+        self._out = out
         self._capacity = capacity
         self._stopwatch = stopwatch
         self._queue: SimpleQueue[_Line] = SimpleQueue()
@@ -139,10 +141,10 @@ class LogQueue(logging.Handler):
         left = b"\n" + text if self._is_torn else text
         while left:
             try:
-                left = left[os.write(self._descriptor, left) :]
+                left = left[_write(self._out, left) :]
             except BlockingIOError:  # somebody made it so, who shares it with us
-                _until_writable(self._descriptor)
-            except OSError:
+                _until_writable(self._out)
+            except (OSError, ValueError):  # ValueError: the stream is closed
                 self._is_torn = self._is_torn or len(left) < len(text)
                 return False
         self._is_torn = False
@@ -153,9 +155,16 @@ def _encoded(text: str) -> bytes:
     return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
-def _until_writable(descriptor: int) -> None:
+def _write(out: int | TextIO, text: bytes) -> int:
+    if isinstance(out, int):
+        return os.write(out, text)
+    out.write(text.decode())
+    return len(text)
+
+
+def _until_writable(out: int | TextIO) -> None:
     waiting = select.poll()
-    waiting.register(descriptor, select.POLLOUT)
+    waiting.register(out, select.POLLOUT)
     waiting.poll()
 
 

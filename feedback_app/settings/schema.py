@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from feedback_app.settings import rules
 from feedback_app.settings.durations import format_duration, parse_duration
 from feedback_app.settings.layers import Origin, Place
+from feedback_app.settings.metrics import MetricsSettings
 from feedback_app.settings.redaction import redact
 
 
@@ -246,6 +247,7 @@ class Tables(Table):
     channels: dict[Name, ChannelSettings] = Field(default_factory=dict)
     limits: dict[Name, LimitSettings] = Field(default_factory=dict)
     reports: dict[Name, ReportSettings] = Field(default_factory=dict, validate_default=True)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
     @field_validator("reports")
     @classmethod
@@ -280,6 +282,11 @@ class Settings(Tables):
     def plugins_directory(self) -> Path:
         """Where drop-in plugins are, if any."""
         return self.directory / self.plugins.directory
+
+    @property
+    def metrics_textfile(self) -> Path | None:
+        """What is written for Prometheus, if anything."""
+        return self.directory / self.metrics.textfile if self.metrics.textfile else None
 
     def redacted(self) -> dict[str, Any]:
         """Return the configuration in the form of its file, fit for JSON, with the secrets hidden."""

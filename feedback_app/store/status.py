@@ -72,6 +72,28 @@ def waiting(connection: Connection) -> dict[str, Any]:
     }
 
 
+def gauges(connection: Connection) -> dict[str, Any]:
+    """Return what is worth a look every few seconds; as `waiting`, without a count over all there is."""
+    stuck = _by_state(
+        connection,
+        "SELECT state, count(*) FROM message WHERE state IN ('sending', 'held', 'suppressed', 'dead')"
+        " AND state IN ('held', 'dead') GROUP BY state",
+    )
+    letters = _one(connection, "SELECT count(*) FROM dead_letter")
+    reports = connection.exec_driver_sql("SELECT name, max(made_at) FROM report_run GROUP BY name")
+    return {
+        **waiting(connection),
+        "received": _one(connection, "SELECT count(*) FROM feedback WHERE state = 'received'"),
+        "ratings_dead": _one(connection, "SELECT count(*) FROM feedback WHERE state = 'dead'") + letters,
+        "held": stuck.get("held", 0),
+        "messages_dead": stuck.get("dead", 0),
+        "low_ratings_open": _one(
+            connection, "SELECT count(*) FROM low_rating WHERE state <> 'resolved' AND state = 'open'"
+        ),
+        "reports": {str(name): int(made_at) for name, made_at in reports},
+    }
+
+
 def endings(connection: Connection) -> dict[str, int]:
     """Return how many ratings' roads ended where, the most frequent first; reads every rating."""
     rows = connection.exec_driver_sql(
