@@ -188,10 +188,10 @@ class Chores:
         return True
 
     async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
-        down = {one.channel: _trouble(one) for one in dispatchers if one.down}
+        channels = {one.channel: _trouble(one) for one in dispatchers}
         self._told = self._fare()
         try:
-            if await presence.beat(down, self._told):
+            if await presence.beat(channels, self._told):
                 self._wake()
             self._on_noted()
         finally:  # the loop turns and the ledger's writer answers, were it only that somebody else holds the ledger
@@ -221,12 +221,16 @@ class Chores:
 
 
 def _trouble(dispatcher: Dispatcher) -> dict[str, object]:
-    """Say which of a channel's providers are down, and whether all of them are."""
+    """Say which of a channel's providers are down, if any, and whether all of them are."""
     return {
         "down_since": dispatcher.down_since,
         "reason": dispatcher.reason or None,
         "providers": {
-            name: {"down_since": one.health.down_since, "reason": one.health.reason}
+            name: {
+                "down_since": one.health.down_since,
+                "reason": one.health.reason,
+                "suspended": one.health.suspended,
+            }
             for name, one in dispatcher.down.items()
         },
     }

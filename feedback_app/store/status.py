@@ -94,6 +94,23 @@ def gauges(connection: Connection) -> dict[str, Any]:
     }
 
 
+def overview(connection: Connection) -> dict[str, Any]:
+    """Return what is not about the queues: the schema, who gets nothing any more, when each report was made last."""
+    reports = connection.exec_driver_sql(
+        "SELECT name, local_date, made_at, occasion FROM report_run AS r"
+        " WHERE made_at = (SELECT max(made_at) FROM report_run WHERE name = r.name) ORDER BY local_date"
+    )
+    return {
+        "schema": str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()),
+        "suppressed_addresses": _one(connection, "SELECT count(*) FROM suppressed_address"),
+        "dead_letters": _one(connection, "SELECT count(*) FROM dead_letter"),
+        "reports": {
+            row.name: {"date": row.local_date, "made_at": row.made_at, "occasion": row.occasion}
+            for row in reports
+        },
+    }
+
+
 def endings(connection: Connection) -> dict[str, int]:
     """Return how many ratings' roads ended where, the most frequent first; reads every rating."""
     rows = connection.exec_driver_sql(

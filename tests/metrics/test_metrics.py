@@ -112,6 +112,10 @@ async def test_counters_are_what_the_ledger_says(tmp_path: Path) -> None:
             assert told[name.removesuffix("_bucket") + "_count", rest] == value
 
 
+def _drafts(folder: Path) -> list[Path]:
+    return list(folder.glob(".feedback_app*"))
+
+
 async def test_what_is_submitted_is_counted_under_one_name(tmp_path: Path) -> None:
     """Whatever source a rating names: labels are few."""
     one = daemon(business(tmp_path, config=METRICS))
@@ -154,7 +158,7 @@ async def test_the_file_is_whole_at_every_moment(tmp_path: Path) -> None:
     assert len(seen) > 30
     assert all(seen)
     assert (tmp_path / "feedback_app.prom").stat().st_mode & 0o777 == 0o644
-    assert not [name for name in os.listdir(tmp_path) if name.startswith(".feedback_app")]
+    assert not _drafts(tmp_path)
 
 
 async def test_a_folder_that_is_not_there_is_said_once(
