@@ -120,7 +120,7 @@ class Presence:
         return young and owner in (None, self.owner)
 
     async def beat(self, channels: Mapping[str, Mapping[str, Any]], sources: Mapping[str, Any]) -> bool:
-        """Note that it still runs and how channels and sources fare; says whether it took something over that is due now."""
+        """Note that it runs, how channels and sources fare; says whether it took something over that is due now."""
         failpoints.reached("chore.heartbeat")
         if not self._store.shared:
             unit = partial(
