@@ -77,7 +77,7 @@ class Processor:
         )
 
     async def _work_on(self, claimed: Claimed) -> Outcome:
-        about.set({"feedback": claimed.feedback.number, "attempt": claimed.failures + 1})
+        about.set(partial(_about, claimed))
         try:
             return await self._pipeline(claimed.feedback, claimed.customer)
         finally:
@@ -154,3 +154,7 @@ class Processor:
                 ratings.record_failure, number=number, error=reason, retry_at=retry_at, owner=claimed.owner
             )
         )
+
+
+def _about(claimed: Claimed) -> dict[str, object]:
+    return {"feedback": claimed.feedback.number, "attempt": claimed.failures + 1}

@@ -89,7 +89,8 @@ def _with_priority(_logger: object, method: str, line: Any) -> str:
 
 def _concerning(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Add which rating or message was being worked on; what the line says itself counts."""
-    return {**(about.get() or {}), **event}
+    concerned = about.get()
+    return {**concerned(), **event} if concerned is not None else event
 
 
 def _private(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

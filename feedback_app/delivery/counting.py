@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from feedback_app.tally import HANDED_ON, Tally, Try
@@ -26,16 +27,17 @@ def about_message(claimed: ClaimedMessage, channel: str) -> dict[str, object]:
 
 def count(tally: Tally, channel: str, tried: Sequence[tuple[ClaimedMessage, Attempt]]) -> None:
     """Count tries of a channel that are recorded."""
+    delivered = tally.deliveries[channel]
+    tries: Counter[tuple[str, str, str]] = Counter()  # by provider, outcome, state
     for claimed, last in tried:
         for one in last.before:
-            _count_one(tally, channel, one, HANDED_ON)
+            tries[one.provider, one.outcome, HANDED_ON] += 1
+            tally.sends[channel, one.provider].add((one.ended_at - one.started_at) / 1000)
         state = "queued" if last.instead else last.state
-        _count_one(tally, channel, last, state)
+        tries[last.provider, last.outcome, state] += 1
+        if last.outcome != "suppressed":
+            tally.sends[channel, last.provider].add((last.ended_at - last.started_at) / 1000)
         if state == "sent":
-            tally.deliveries[channel].add((last.ended_at - claimed.created_at) / 1000)
-
-
-def _count_one(tally: Tally, channel: str, one: Attempt, state: str) -> None:
-    tally.tries[Try(channel, one.provider, one.outcome, state)] += 1
-    if one.outcome != "suppressed":
-        tally.sends[channel, one.provider].add((one.ended_at - one.started_at) / 1000)
+            delivered.add((last.ended_at - claimed.created_at) / 1000)
+    for kind, times in tries.items():
+        tally.tries[Try(channel, *kind)] += times

@@ -186,7 +186,7 @@ class Dispatcher:
 
     async def _handle(self, given: Given) -> Attempt | None:
         """Try one message; all that is logged meanwhile says which."""
-        about.set(about_message(given.claimed, self.channel))
+        about.set(partial(about_message, given.claimed, self.channel))
         try:
             return await self._deliver(given)
         finally:

@@ -6,9 +6,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-About: TypeAlias = "Mapping[str, object]"
+About: TypeAlias = "Callable[[], Mapping[str, object]]"
 
-# Set once for each rating and each try of a message, and read only where a line is logged.
+# Set for each rating and each try of a message, and called only where a line is logged.
 about: ContextVar[About | None] = ContextVar("feedback_app_log_about", default=None)

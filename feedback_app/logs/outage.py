@@ -46,17 +46,16 @@ class Outage:
         """Note that it was found away; `fields` say why."""
         now = self._stopwatch()
         with self._lock:
-            began = self._since is None
-            if began:
+            since = self._since
+            if since is None:
                 self._since = now
             elif now - self._said < REMIND:
                 return
             self._said = now
-            seconds = now - (self._since or now)
-        if began:
+        if since is None:
             self._log.error(self._away, extra=fields)
         else:
-            self._log.warning(self._still, extra={**fields, "seconds": round(seconds)})
+            self._log.warning(self._still, extra={**fields, "seconds": round(now - since)})
 
     def over(self, **fields: object) -> None:
         """Note that it was found there; costs nothing while it never was away."""
