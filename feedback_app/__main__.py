@@ -21,6 +21,7 @@ def main() -> None:
     if left := _left_behind():
         # The interpreter would wait for a plugin's thread for ever, and run once more what ignores its end.
         log.warning("not waiting for what a plugin left behind: %s", ", ".join(left))
+        logging.shutdown()  # waits for our own log's thread, though not for ever
         os._exit(code)
     sys.exit(code)
 

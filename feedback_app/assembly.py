@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from feedback_app.model import Milliseconds
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
+    from feedback_app.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -162,6 +163,7 @@ def dispatchers_of(  # noqa: PLR0913 - the parts that delivery is made of
     purpose: str | None = None,
     fall_back: FallBack | None = None,
     on_settled: OnSettled | None = None,
+    tally: Tally | None = None,
 ) -> list[Dispatcher]:
     """Return a dispatcher for each channel; `purpose` narrows them to one kind of message.
 
@@ -192,6 +194,7 @@ def dispatchers_of(  # noqa: PLR0913 - the parts that delivery is made of
             purpose=purpose,
             fall_back=fall_back,
             on_settled=on_settled,
+            tally=tally,
         )
         for channel, providers in host.notifiers.items()
     ]
@@ -204,7 +207,13 @@ def limit_of(settings: Settings, channel: str, plugin: str) -> Limit:
 
 
 def sourcings_of(
-    settings: Settings, host: PluginHost, store: Store, *, clock: Clock, on_taken: Callable[[], None]
+    settings: Settings,
+    host: PluginHost,
+    store: Store,
+    *,
+    clock: Clock,
+    on_taken: Callable[[], None],
+    tally: Tally,
 ) -> list[Sourcing]:
     """Return what runs each source."""
     scale = scale_of(settings)
@@ -213,7 +222,7 @@ def sourcings_of(
         known = field_map(source.map, source.set, scale=scale, now=clock())
         form = PayloadForm(known, scale=scale, source=source.name)
         taker = Taker(source.name, form, store=store, clock=clock)
-        sourcings.append(Sourcing(source, taker, clock=clock, on_taken=on_taken))
+        sourcings.append(Sourcing(source, taker, clock=clock, on_taken=on_taken, tally=tally))
     return sourcings
 
 

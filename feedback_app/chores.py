@@ -14,6 +14,8 @@ from feedback_app.clock import JUMP, Jumps
 from feedback_app.concurrency import Cron, Every, Ticker
 from feedback_app.delivery.waits import pull_in
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
+from feedback_app.logs import Outage
+from feedback_app.reminders import Reminders
 from feedback_app.store import sources
 from feedback_app.trimming import Trimmer
 
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 _CLOCK = 10.0  # seconds
 _PATIENCE = 10.0  # seconds
 _WATCH = 2.0  # seconds; a ledger that was replaced is noticed within it
+_REMINDERS = 60.0  # seconds; each speaks once an hour
 _REPORT_RETRY = 30.0  # seconds
 _RETENTION = 3600.0  # seconds
 
@@ -69,8 +72,10 @@ class Chores:
         stopping: asyncio.Event,
         sourcings: Sequence[Sourcing] = (),
         on_beat: Callable[[], object] = lambda: None,
+        on_noted: Callable[[], object] = lambda: None,
     ) -> None:
         self._on_beat = on_beat
+        self._on_noted = on_noted  # a heartbeat is in the ledger
         self._store = store
         self._settings = settings
         self._wake = wake
@@ -79,6 +84,15 @@ class Chores:
         self._sourcings = sourcings
         self._told: dict[str, dict[str, object]] = {}  # how the sources fare, as far as the ledger knows
         self._overgrown = False  # as far as has been said
+        self._late = {
+            name: Outage(
+                log,
+                away="report not made, trying again",
+                still="report still not made",
+                back="report made after all",
+            )
+            for name in settings.reports
+        }
 
     async def run(self, tickers: Sequence[Ticker]) -> None:
         """Let the tickers tick until it is time to stop."""
@@ -99,6 +113,7 @@ class Chores:
             )
             for name, one in self._settings.reports.items()
         ]
+        reminders = Reminders(self._store, dispatchers, self._sourcings, clock=clock)
         watch = partial(self._watch_clock, reporter, dispatchers, clock, Jumps(clock))
         trim = partial(self._trim, Trimmer(self._store, self._settings.retention, clock=clock), Jumps(clock))
         return [
@@ -107,6 +122,7 @@ class Chores:
             Ticker(Every(seconds=_WATCH), self._minded(self._watch_ledger), name="ledger"),
             Ticker(Every(seconds=_CLOCK), self._minded(watch), name="clock"),
             Ticker(Every(seconds=_RETENTION), self._minded(trim), name="retention"),
+            Ticker(Every(seconds=_REMINDERS), self._minded(reminders.look), name="reminders"),
         ]
 
     def backup_tickers(self, clock: Clock) -> list[Ticker]:
@@ -142,8 +158,8 @@ class Chores:
             try:
                 if (answer := chore()) is not None:
                     await answer
-            except Busy as error:
-                log.warning("waiting for the ledger", extra={"reason": str(error)})
+            except Busy:
+                pass  # the store says so, once
             except StorageFailed as error:
                 self._fail(error)
 
@@ -176,8 +192,9 @@ class Chores:
             self._fail(error)
             return False
         except FeedbackAppError as error:
-            log.error("report not made, trying again", extra={"report": name, "reason": str(error)})  # noqa: TRY400
+            self._late[name].met(report=name, reason=str(error))
             return False
+        self._late[name].over(report=name)
         if made:
             self._wake()
         return True
@@ -188,11 +205,12 @@ class Chores:
             await trimmer.run(self._stopping)
 
     async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
-        down = {one.channel: _trouble(one) for one in dispatchers if one.down}
+        channels = {one.channel: _trouble(one) for one in dispatchers}
         self._told = self._fare()
         try:
-            if await presence.beat(down, self._told):
+            if await presence.beat(channels, self._told):
                 self._wake()
+            self._on_noted()
         finally:  # the loop turns and the ledger's writer answers, were it only that somebody else holds the ledger
             self._on_beat()
 
@@ -220,12 +238,16 @@ class Chores:
 
 
 def _trouble(dispatcher: Dispatcher) -> dict[str, object]:
-    """Say which of a channel's providers are down, and whether all of them are."""
+    """Say which of a channel's providers are down, if any, and whether all of them are."""
     return {
         "down_since": dispatcher.down_since,
         "reason": dispatcher.reason or None,
         "providers": {
-            name: {"down_since": one.health.down_since, "reason": one.health.reason}
+            name: {
+                "down_since": one.health.down_since,
+                "reason": one.health.reason,
+                "suspended": one.health.suspended,
+            }
             for name, one in dispatcher.down.items()
         },
     }

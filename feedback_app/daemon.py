@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import threading
-from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,10 @@ from feedback_app.service import Service
 from feedback_app.signals import heeding_signals
 from feedback_app.store.ledger import ledger_of
 from feedback_app.supervisor import Supervisor
+from feedback_app.tally import Tally
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
@@ -75,7 +76,8 @@ class Daemon:
         self._clock = clock
         self._on_ready = on_ready
         self._boot_id = secrets.token_hex(8)
-        self._submissions = Submissions(assembly.scale_of(settings), clock)
+        self._tally = Tally()
+        self._submissions = Submissions(assembly.scale_of(settings), clock, self._tally)
         self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -83,8 +85,6 @@ class Daemon:
         self._failure: FeedbackAppError | None = None
         self._service: Service | None = None
         self._closing: list[asyncio.Task[None]] = []  # services that others have followed
-        self._processed = 0
-        self._tries: Counter[str] = Counter()
         self.ready = threading.Event()
 
     def submit(self, feedback: Feedback) -> Future[int]:
@@ -133,8 +133,8 @@ class Daemon:
         if self._failure is not None:
             raise self._failure
         return RunFigures(
-            processed=self._processed,
-            tries=self._tries,
+            processed=self._tally.processed.total(),
+            tries=self._tally.by_state(),
             down={one.channel: one.reason for one in last.dispatchers if one.reason},
             limited={one.channel: one.limited_until for one in last.dispatchers if one.limited_until},
             sources_down={one.name: one.condition.reason for one in last.sourcings if one.condition.reason},
@@ -163,6 +163,7 @@ class Daemon:
         while True:
             successor = await self._serve(service, presence, suspects, drain=drain)
             if successor is None:
+                await service.ended()
                 return service
             # Not waited for: whoever lets go slowly must not hold the next one up.
             self._closing.append(asyncio.create_task(service.close(), name="close"))
@@ -174,7 +175,14 @@ class Daemon:
 
     def _service_of(self, store: Store, presence: Presence, settings: Settings, host: PluginHost) -> Service:
         return Service(
-            store, presence, settings, host, clock=self._clock, fail=self._fail, supervisor=self._supervisor
+            store,
+            presence,
+            settings,
+            host,
+            clock=self._clock,
+            fail=self._fail,
+            supervisor=self._supervisor,
+            tally=self._tally,
         )
 
     async def _close_services(self) -> None:
@@ -212,9 +220,6 @@ class Daemon:
             if successor is not None:
                 await successor.close()
             raise
-        finally:
-            self._processed += service.processed
-            self._tries += service.tries
         return successor
 
     async def _until_done(self, service: Service, presence: Presence, *, drain: bool) -> Service | None:
@@ -282,6 +287,7 @@ class Daemon:
             self._service.log_state()
 
     def _log_stall(self, stall: Stall) -> None:
+        self._tally.stalls += 1
         at = f"{stall.file}:{stall.line}"
         plugin = self._service.host.culprit(stall.files) if self._service else None
         if self._service and plugin:

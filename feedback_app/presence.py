@@ -11,9 +11,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from feedback_app import failpoints, kin
+from feedback_app import __version__, failpoints, kin
 from feedback_app.errors import Busy, FeedbackAppError, Unavailable, fault_site, storable, what_ended
 from feedback_app.inbox import SoleInbox
+from feedback_app.logs import dropped_lines
 from feedback_app.store import daemons, starts, suspects
 
 if TYPE_CHECKING:
@@ -87,7 +88,12 @@ class Presence:
             else:
                 suspects.cleared(connection)
             daemons.register(
-                connection, boot_id=self._boot_id, host=socket.gethostname(), pid=os.getpid(), now=now
+                connection,
+                boot_id=self._boot_id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                process=_process(),
+                now=now,
             )
             return found
 
@@ -114,11 +120,16 @@ class Presence:
         return young and owner in (None, self.owner)
 
     async def beat(self, channels: Mapping[str, Mapping[str, Any]], sources: Mapping[str, Any]) -> bool:
-        """Note that it still runs and what it finds down; says whether it took something over that is due now."""
+        """Note that it runs, how channels and sources fare; says whether it took something over that is due now."""
         failpoints.reached("chore.heartbeat")
         if not self._store.shared:
             unit = partial(
-                daemons.heartbeat, boot_id=self.owner, channels=channels, sources=sources, now=self._clock()
+                daemons.heartbeat,
+                boot_id=self.owner,
+                channels=channels,
+                sources=sources,
+                process=_process(),
+                now=self._clock(),
             )
             await self._store.write(unit)
             return False
@@ -126,7 +137,7 @@ class Presence:
 
         begun = self._stopwatch()
         if await self._store.write(
-            partial(leases.beat, boot_id=self.owner, channels=channels, sources=sources)
+            partial(leases.beat, boot_id=self.owner, channels=channels, sources=sources, process=_process())
         ):
             self._beat_at = begun
         else:
@@ -143,7 +154,7 @@ class Presence:
                 boot_id=self.owner,
                 host=socket.gethostname(),
                 pid=os.getpid(),
-                process=kin.identity(),
+                process=_process(),
             )
         )
         self._beat_at = begun
@@ -208,3 +219,8 @@ class Presence:
 
             return partial(leases.sign_off, boot_id=self.owner)
         return partial(daemons.stopped, boot_id=self._boot_id, now=self._clock())
+
+
+def _process() -> dict[str, object]:
+    """Return what tells this process from any other, and what `status` shows of it."""
+    return {**kin.identity(), "version": __version__, "log_lines_dropped": dropped_lines()}

@@ -12,7 +12,9 @@ from feedback_app.concurrency import Conveyor
 from feedback_app.delivery.retry import Backoff
 from feedback_app.errors import Busy, FeedbackAppError, fault_site, storable
 from feedback_app.inbox import CLAIM_SIZE, SharedInbox, SoleInbox
+from feedback_app.logs import about
 from feedback_app.store import outcomes, ratings
+from feedback_app.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,11 +54,13 @@ class Processor:
         presence: Presence | None = None,
         suspects: Sequence[Sequence[int]] = (),
         on_commit: Callable[[int], None],
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._pipeline = pipeline
         self._clock = clock
         self._on_commit = on_commit
+        self._tally = tally or Tally()
         self._inbox: Inbox
         if presence is not None and store.shared:
             self._inbox = SharedInbox(store, clock, self._write, presence)
@@ -73,7 +77,11 @@ class Processor:
         )
 
     async def _work_on(self, claimed: Claimed) -> Outcome:
-        return await self._pipeline(claimed.feedback, claimed.customer)
+        about.set(partial(_about, claimed))
+        try:
+            return await self._pipeline(claimed.feedback, claimed.customer)
+        finally:
+            about.set(None)
 
     async def _commit(self, results: Sequence[JobResult[Claimed, Outcome]]) -> None:
         decided = [(one.job, one.value) for one in results if one.value is not None]
@@ -107,19 +115,26 @@ class Processor:
                 return [(decided[0][0], error)]
             return [refused for one in decided for refused in await self._keep([one])]
         failpoints.reached("pipeline.committed")
+        self._count(decided)
         self._on_commit(len(decided))
         return []
+
+    def _count(self, decided: list[tuple[Claimed, Outcome]]) -> None:
+        now, waited = self._clock(), self._tally.processing
+        self._tally.processed.update(outcome.ended for _, outcome in decided)
+        for claimed, _ in decided:
+            waited.add((now - claimed.feedback.received_at) / 1000)
 
     async def _write(self, unit: Unit[T]) -> T:
         while True:
             try:
                 return await self._store.write(unit)
-            except Busy as error:
-                log.warning("waiting for the ledger", extra={"reason": str(error)})
+            except Busy:  # the store says so, once
                 await asyncio.sleep(_STORE_PAUSE)
 
     async def _record_failure(self, claimed: Claimed, error: BaseException) -> None:
         attempt = claimed.failures + 1
+        self._tally.failures += 1
         number = claimed.feedback.number
         retry_at = None
         if attempt < _MAX_ATTEMPTS:
@@ -139,3 +154,7 @@ class Processor:
                 ratings.record_failure, number=number, error=reason, retry_at=retry_at, owner=claimed.owner
             )
         )
+
+
+def _about(claimed: Claimed) -> dict[str, object]:
+    return {"feedback": claimed.feedback.number, "attempt": claimed.failures + 1}

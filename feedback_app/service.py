@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from feedback_app import assembly
 from feedback_app.chores import Chores, rest_as_asked
+from feedback_app.concurrency import Every, Ticker
 from feedback_app.delivery.fallback import FallBack
 from feedback_app.parts import end, wake_all
 from feedback_app.plugin_host import Observers, Sections
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from feedback_app.delivery.dispatcher import Dispatcher
     from feedback_app.errors import FeedbackAppError
     from feedback_app.intake.sourcing import Sourcing
+    from feedback_app.metrics import Textfile
     from feedback_app.parts import Part
     from feedback_app.plugin_host import PluginHost
     from feedback_app.presence import Presence
     from feedback_app.settings import Settings
     from feedback_app.store.store import Store
     from feedback_app.supervisor import Supervisor
+    from feedback_app.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +59,10 @@ class Service:
         clock: Clock,
         fail: Callable[[FeedbackAppError], None],
         supervisor: Supervisor,
+        tally: Tally,
     ) -> None:
         self._supervisor = supervisor
+        self.tally = tally
         self.store = store
         self._presence = presence
         self._clock = clock
@@ -66,10 +71,10 @@ class Service:
         self.settings = settings
         self.host = host
         self._observers = Observers(host)
-        self.processed = 0
         self.dispatchers: list[Dispatcher] = []
         self.sourcings: list[Sourcing] = []
         self.parts: list[Part] = []
+        self._textfile: Textfile | None = None
 
     async def open(self) -> None:
         """Get the channels ready. Raises BadConfig naming the plugin that failed."""
@@ -81,14 +86,10 @@ class Service:
         await self._opened.aclose()
 
     @property
-    def tries(self) -> Counter[str]:
-        """How many tries of messages ended, by the state that the message had after it."""
-        return sum((one.counts for one in self.dispatchers), Counter())
-
-    @property
     def status(self) -> str:
-        """What it has done, in a line for people."""
-        return f"{self.processed:,} ratings processed, {self.tries['sent']:,} messages sent"
+        """What the daemon has done, in a line for people."""
+        sent = self.tally.by_state()["sent"]
+        return f"{self.tally.processed.total():,} ratings processed, {sent:,} messages sent"
 
     def log_state(self) -> None:
         """Log what is in flight, what is down, and where every task of the event loop waits."""
@@ -135,12 +136,19 @@ class Service:
             stopping=ending,
             sourcings=self.sourcings,
             on_beat=lambda: self._supervisor.alive(self.status),
+            on_noted=self._beaten,
         )
+        textfile = self._textfile = self._metrics()
         tickers = [
             *chores.tickers(reporter, self.dispatchers, clock=self._clock),
             *chores.source_tickers(self._presence, self.dispatchers),
             *chores.backup_tickers(self._clock),
             chores.patience(),
+            *(
+                [Ticker(Every(self.settings.metrics.interval), textfile.write, name="metrics")]
+                if textfile
+                else []
+            ),
         ]
         heartbeat = chores.heartbeat(self._presence, self.dispatchers)
         self.parts = [  # each fills the next
@@ -156,11 +164,27 @@ class Service:
                 await reporter.make_due(name)  # what fell due while nobody ran
             self.wake()
             await stands()
+            if textfile:
+                await textfile.write()
             await until()
             log.info("stopping", extra={"in_flight": sum(one.in_flight for one in self.parts)})
             ending.set()
             await end(self.store, self.parts, working, self.settings.daemon.grace)
             heartbeat.stop()
+
+    async def ended(self) -> None:
+        """Write the metrics for the last time: no service follows this one."""
+        if self._textfile:
+            await self._textfile.write(running=False)
+
+    def _metrics(self) -> Textfile | None:
+        """Return what writes the metrics, where somebody wants to see them."""
+        path = self.settings.metrics_textfile
+        if path is None:
+            return None
+        from feedback_app.metrics import Metrics, Textfile
+
+        return Textfile(path, Metrics(self, self._clock))
 
     async def _assemble(self, suspects: Sequence[Sequence[int]]) -> Processor:
         settings, host, store = self.settings, self.host, self.store
@@ -173,6 +197,7 @@ class Service:
             clock=self._clock,
             fall_back=FallBack(store, pipeline, on_queued=self._wake_delivery),
             on_settled=self._observers.tell_all,
+            tally=self.tally,
         )
         processor = Processor(
             store,
@@ -181,10 +206,11 @@ class Service:
             clock=self._clock,
             presence=self._presence,
             suspects=suspects,
-            on_commit=self._committed,
+            on_commit=lambda _count: self._wake_delivery(),
+            tally=self.tally,
         )
         self.sourcings = assembly.sourcings_of(
-            settings, host, store, clock=self._clock, on_taken=processor.conveyor.wake
+            settings, host, store, clock=self._clock, on_taken=processor.conveyor.wake, tally=self.tally
         )
         await store.write(partial(sources.register, names=[one.name for one in self.sourcings]))
         await rest_as_asked(store, self.sourcings)
@@ -197,9 +223,8 @@ class Service:
         for channel in sorted(preferred - set(self.host.notifiers)):
             log.warning("customers prefer a channel that no plugin serves", extra={"channel": channel})
 
-    def _committed(self, ratings: int) -> None:
-        self.processed += ratings
-        self._wake_delivery()
+    def _beaten(self) -> None:
+        self.tally.heartbeat_at = self._clock()
 
     def _wake_delivery(self) -> None:
         for one in self.dispatchers:

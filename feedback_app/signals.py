@@ -10,12 +10,15 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from feedback_app.logs import flush_logs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
 log = logging.getLogger(__name__)
 
+_LAST_LINES = 0.2  # seconds that the log has at a hard end
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -44,8 +47,9 @@ def heeding_signals(
     def on_signal(number: int, _frame: FrameType | None) -> None:
         nonlocal heard
         if heard:
-            # What is in flight is in the ledger as such: the next start takes it up. Nothing is flushed, because
-            # whoever reads the log may be what holds us up.
+            # What is in flight is in the ledger as such: the next start takes it up. Whoever reads the log may be
+            # what holds us up, so it has a moment only.
+            flush_logs(_LAST_LINES)
             os._exit(128 + number)
         heard = True
         loop.call_soon_threadsafe(on_first, signal.Signals(number))

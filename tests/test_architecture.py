@@ -14,7 +14,7 @@ PACKAGE = ROOT / "feedback_app"
 # From the lowest to the highest; parts of one layer may not import each other, unless ALLOWED says so.
 LAYERS = (
     {"errors", "model"},
-    {"failpoints"},
+    {"failpoints", "logs", "tally"},
     {"concurrency", "clock"},
     {"settings", "contracts", "templating"},
     {"hookspecs", "pipeline"},
@@ -22,7 +22,8 @@ LAYERS = (
     {"intake", "delivery", "report"},
     {"plugin_host", "inbox", "kin", "parts", "signals", "supervisor"},
     {"presence", "processing", "replaying", "trimming", "backups"},
-    {"assembly", "chores"},
+    {"assembly", "metrics", "reminders"},
+    {"chores"},
     {"service"},
     {"delivering", "daemon"},
     {"testing"},

@@ -28,7 +28,7 @@ _COMMANDS = {
     "init": ("feedback_app.cli.start:init", "Write a config.toml, plugins/ and templates/ to start from."),
     "demo": ("feedback_app.cli.start:demo", "Take sample ratings down the whole road, in seconds."),
     "run": ("feedback_app.cli.daemon:run", "Run the daemon."),
-    "status": ("feedback_app.cli.daemon:status", "Show what waits, what is done and what is wrong."),
+    "status": ("feedback_app.cli.status:status", "Show what waits, what is done and what is wrong."),
     "feedback": ("feedback_app.cli.feedback:group", "Ratings: add, import, list, explain, replay."),
     "customers": ("feedback_app.cli.customers:group", "Customers: add, import, list, show, opt out and in."),
     "low-ratings": ("feedback_app.cli.low_ratings:group", "Low ratings: list, show, follow up, export."),
@@ -100,7 +100,7 @@ def _explain(error: BaseException) -> int:
             _say("interrupted")
             return 130
         case BrokenPipeError() | SystemExit():  # click makes the latter of a broken pipe, and of nothing else
-            silence()
+            silence(1, 2)
             return 0
         case OSError() if error.filename or error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             _say(f"{error.filename or 'output'}: {error.strerror}")

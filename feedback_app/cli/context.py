@@ -80,10 +80,10 @@ class Program:
         return await deliver_now(self.settings(), purpose)
 
 
-def silence() -> None:
-    """Write no more: whoever read our output has left, and at the exit Python would try once more."""
+def silence(*descriptors: int) -> None:
+    """Write no more there: whoever read it has left, and at the exit Python would try once more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
+    for descriptor in descriptors:
         os.dup2(nowhere, descriptor)
 
 

@@ -1,4 +1,4 @@
-"""`feedback-app run` and `feedback-app status`."""
+"""`feedback-app run`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import asyncio
 import gc
 import logging
 import os
-from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from feedback_app.cli.context import Program, echo_json, iso, json_option
+from feedback_app.cli.context import Program, iso, silence
 from feedback_app.clock import now_ms
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from feedback_app.daemon import RunFigures
-    from feedback_app.settings import Settings
-    from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +39,7 @@ def run(program: Program, *, drain: bool) -> None:
     if os.geteuid() == 0:
         log.warning("running as root; a user of its own is safer")
     from feedback_app.daemon import Daemon
+    from feedback_app.logs import flush_logs
     from feedback_app.supervisor import Supervisor
 
     daemon = Daemon(
@@ -51,7 +48,11 @@ def run(program: Program, *, drain: bool) -> None:
         read_settings=program.read_settings,
         supervisor=Supervisor(),
     )
-    figures = _run_loop(lambda: daemon.run(drain=drain))
+    try:
+        figures = _run_loop(lambda: daemon.run(drain=drain))
+    finally:
+        if not flush_logs():  # nobody reads: what is said at the end must not wait for them either
+            silence(2)
     if drain:
         _say_drained(figures, program.with_store(lambda store: store.read(_left)))
 
@@ -123,163 +124,3 @@ def _say_drained(figures: RunFigures, left: dict[str, Any]) -> None:
 
 def _some(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-@click.command()
-@json_option
-@click.pass_obj
-def status(program: Program, *, as_json: bool) -> None:
-    """Show what waits, what is done and what is wrong."""
-    settings = program.settings()
-    data = program.with_store(lambda store: _status(store, settings))
-    if as_json:
-        echo_json(data)
-    else:
-        _show(data)
-
-
-async def _status(store: Store, settings: Settings) -> dict[str, Any]:
-    from feedback_app.cli.sources import sources_now
-    from feedback_app.store import daemons, sources, starts
-    from feedback_app.store import status as queries
-
-    counts = await store.read(queries.counts)
-    waiting = await store.read(queries.waiting)
-    last = await store.read(daemons.last)
-    paused = await store.read(partial(starts.paused, now=now_ms()))
-    pid = await store.running_daemon()
-    running = await store.read(daemons.running) if pid is not None else []
-    known = await store.read(sources.known)
-    return {
-        "ledger": store.name,
-        "ledger_warning": store.overgrown(),
-        "daemon": {
-            "running": pid is not None,
-            "pid": pid or None,
-            "last_seen": iso(last["heartbeat_at"]) if last else None,
-            "paused_until": iso(paused[1]) if paused else None,
-            "paused_for": paused[0] if paused else None,
-        },
-        **counts,
-        "daemons": [_one_daemon(one) for one in running],
-        "oldest_waiting_rating": iso(waiting["oldest_rating"]),
-        "channels": _channels(waiting["channels"], _down(running)),
-        "sources": sources_now(known, running),
-        "reports": {name: _next_report(settings, name) for name in settings.reports},
-        "backup": _backup(settings),
-    }
-
-
-def _one_daemon(facts: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": facts["boot_id"],
-        "host": facts["host"],
-        "pid": facts["pid"],
-        "started_at": iso(facts["started_at"]),
-        "heartbeat_at": iso(facts["heartbeat_at"]),
-    }
-
-
-def _down(running: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the channels that some daemon finds down, with what the first of them says."""
-    found: dict[str, Any] = {}
-    for one in running:
-        found = {**one["channels"], **found}
-    return found
-
-
-def _channels(waiting: dict[str, Any], down: dict[str, Any]) -> dict[str, Any]:
-    channels = {}
-    for name in sorted({*waiting, *down}):
-        queue = waiting.get(name, {})
-        trouble = down.get(name)
-        channels[name] = {
-            "queued": queue.get("queued", 0),
-            "oldest": iso(queue.get("oldest")),
-            "next_attempt": iso(queue.get("next_attempt")),
-            "down_since": iso(trouble["down_since"]) if trouble else None,
-            "reason": trouble["reason"] if trouble else None,
-            "providers_down": {
-                plugin: {"down_since": iso(one["down_since"]), "reason": one["reason"]}
-                for plugin, one in (trouble or {}).get("providers", {}).items()
-            },
-        }
-    return channels
-
-
-def _next_report(settings: Settings, name: str) -> dict[str, Any]:
-    from feedback_app.concurrency import Cron
-
-    one = settings.reports[name]
-    due = Cron(f"{one.time_of_day.minute} {one.time_of_day.hour} * * *", one.timezone)
-    return {"next": due.next_after(datetime.now(UTC)).isoformat(timespec="seconds"), "to": len(one.to)}
-
-
-def _backup(settings: Settings) -> dict[str, Any] | None:
-    from feedback_app.backups import facts
-
-    found = facts(settings, datetime.fromtimestamp(now_ms() / 1000, UTC))
-    if found is None:
-        return None
-    times = {
-        key: found[key].isoformat(timespec="seconds") if found[key] else None for key in ("last", "next")
-    }
-    return {"directory": found["directory"], **times}
-
-
-def _show(data: dict[str, Any]) -> None:
-    daemon = data["daemon"]
-    if daemon["running"]:
-        click.echo("daemon        runs" + (f", pid {daemon['pid']}" if daemon["pid"] else ""))
-        if len(data["daemons"]) > 1:
-            for one in data["daemons"]:
-                click.echo(
-                    f"  {one['id']} on {one['host']}, pid {one['pid']}, last heartbeat {one['heartbeat_at']}"
-                )
-    else:
-        click.echo(
-            "daemon        does not run"
-            + (f", last seen {daemon['last_seen']}" if daemon["last_seen"] else "")
-        )
-    if daemon["paused_until"]:
-        click.echo(f"its start is paused until {daemon['paused_until']}: {daemon['paused_for']}")
-    click.echo(f"ledger        {data['ledger']}")
-    if data["ledger_warning"]:
-        click.echo(f"warning: {data['ledger_warning']}")
-    for noun in ("feedback", "low_ratings", "messages"):
-        line = "  ".join(f"{state} {count:,}" for state, count in data[noun].items())
-        click.echo(f"{noun.replace('_', ' '):<14}{line}")
-    if data["oldest_waiting_rating"]:
-        click.echo(f"oldest rating waits since {data['oldest_waiting_rating']}")
-    _show_channels(data["channels"])
-    _show_sources(data["sources"])
-    for name, one in data["reports"].items():
-        click.echo(f"report {name}: next {one['next']}, {_some(one['to'], 'recipient')}")
-    if backup := data["backup"]:
-        click.echo(f"backup        last {backup['last'] or 'never'}, next {backup['next']}")
-
-
-def _show_sources(found: dict[str, Any]) -> None:
-    for name, one in found.items():
-        if one["state"] == "down":
-            click.echo(f"source {name} is down since {one['down_since']}: {one['reason']}")
-        elif one["state"] == "paused":
-            click.echo(f"source {name} is paused: feedback-app sources resume {name}")
-        if one["lag"]:
-            click.echo(f"source {name}: {one['lag']:,} waiting there")
-
-
-def _show_channels(found: dict[str, Any]) -> None:
-    for name, one in found.items():
-        if one["queued"]:
-            click.echo(
-                f"channel {name}: {one['queued']:,} queued, oldest {one['oldest']}, next {one['next_attempt']}"
-            )
-        if one["reason"]:
-            click.echo(f"channel {name} is down since {one['down_since']}: {one['reason']}")
-            continue
-        for plugin, trouble in one["providers_down"].items():
-            click.echo(
-                f"channel {name}: {plugin} is down since {trouble['down_since']}, the next provider serves it: "
-                f"{trouble['reason']}"
-            )

@@ -1,31 +1,51 @@
-"""How the log looks: for people on a terminal, JSON lines elsewhere."""
+"""How the log looks: for people on a terminal, JSON lines elsewhere, for journald without what it adds itself."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
+from feedback_app.logs import LogQueue, about
 from feedback_app.plugin_host.finding import DROPINS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MOST_PLACES = 40  # of one error; an endless recursion has a thousand
 _MOST_ERRORS = 5  # of a chain, which may be a ring
+_PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  # sd-daemon(3)
 
 
-def set_up_logging(*, debug: bool = False) -> None:
+def set_up_logging(*, debug: bool = False, environ: Mapping[str, str] = os.environ) -> None:
     """Send the log of every module to stderr; fields given in `extra` stand behind the message.
 
     `debug` is for the program and for plugins of the drop-in folder. What libraries say below a warning holds
-    all that they send and store: names, addresses, passwords.
+    all that they send and store: names, addresses, passwords. Where stderr is closed nothing is logged: its number may
+    be a file's by now, such as the ledger's.
     """
+    root = logging.getLogger()
+    root.handlers[:] = [logging.NullHandler()] if sys.stderr is None else [_handler(environ)]
+    root.setLevel(logging.WARNING)
+    for name in ("feedback_app", DROPINS):
+        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def _handler(environ: Mapping[str, str]) -> LogQueue:
     person = sys.stderr.isatty()
+    out = _out()
+    handler = LogQueue(out)
+    journal = isinstance(out, int) and not person and _is_journal(out, environ)
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if person else "iso", utc=not person)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="%H:%M:%S" if person else "iso", utc=not person),
+        _concerning,
+        *([] if journal else [stamp]),
         _private,
     ]
     renderers: list[Any] = (
@@ -33,19 +53,44 @@ def set_up_logging(*, debug: bool = False) -> None:
         if person
         else [structlog.processors.JSONRenderer()]
     )
-    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *renderers,
+                *([_with_priority] if journal else []),
+            ],
         )
     )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    for name in ("feedback_app", DROPINS):
-        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.INFO)
-    logging.raiseExceptions = False  # a closed pipe or a full disk under the log must not end the daemon
+    return handler
+
+
+def _out() -> int | TextIO:
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError):  # a surrounding program has put something of its own there
+        return sys.stderr
+
+
+def _is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
+    """Whether a descriptor leads to journald: it says which one does, see systemd.exec(5)."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _with_priority(_logger: object, method: str, line: Any) -> str:
+    """Put in front what journald takes for the line's priority, and takes away."""
+    return f"<{_PRIORITIES.get(method, 6)}>{line}"
+
+
+def _concerning(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Add which rating or message was being worked on; what the line says itself counts."""
+    concerned = about.get()
+    return {**concerned(), **event} if concerned is not None else event
 
 
 def _private(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,12 @@ def _channels_down(program: Program) -> dict[str, str]:
         if await store.running_daemon() is None:
             return {}
         running = await store.read(daemons.running)
-        return {name: one["reason"] for daemon in running for name, one in daemon["channels"].items()}
+        return {
+            name: one["reason"]
+            for daemon in running
+            for name, one in daemon["channels"].items()
+            if one["reason"]
+        }
 
     try:
         if ledger_of(program.settings()).revision() is None:  # listing makes no ledger

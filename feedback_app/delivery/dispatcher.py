@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
+from feedback_app.delivery.counting import about_message, count
 from feedback_app.delivery.provider import noted
 from feedback_app.delivery.settled import ended_by, opted_out, suppressed
 from feedback_app.errors import Busy, fault_site
+from feedback_app.logs import about
 from feedback_app.store import limits, outbox
+from feedback_app.tally import Tally
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
@@ -56,7 +59,7 @@ class Dispatcher:
 
     The first of `providers` that is up gets them; one that it refuses for good is given to the next. `purpose` narrows
     it to one kind of message. What none of them could deliver is left to `fall_back`, what has ended is told to
-    `on_settled`. `counts` tells what came of the tries of this run, by the message's state after them.
+    `on_settled`. `tally` counts what came of the tries.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a channel's delivery is made of
@@ -71,8 +74,10 @@ class Dispatcher:
         purpose: str | None = None,
         fall_back: FallBack | None = None,
         on_settled: OnSettled | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
+        self._tally = tally or Tally()
         self._fall_back = fall_back
         self._on_settled = on_settled
         self._policy = policy
@@ -81,16 +86,20 @@ class Dispatcher:
         self._purpose = purpose
         self.channel = channel
         self.providers = tuple(providers)
-        self.counts: Counter[str] = Counter()
         self.conveyor: Conveyor[Given, Attempt | None] = Conveyor(
             f"delivery-{channel}",
             claim=self._claim,
-            handle=self._deliver,
+            handle=self._handle,
             commit=self._settle,
             n_workers=policy.workers,
             max_in_flight=policy.workers * _IN_FLIGHT_PER_WORKER,
             linger=_LINGER,
         )
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many tries ended, by the message's state after them."""
+        return self._tally.by_state([self.channel])
 
     @property
     def down(self) -> dict[str, Provider]:
@@ -141,12 +150,13 @@ class Dispatcher:
                 partial(self._claim_allowed, limit=provider.limit, room=room, now=now, out=out)
             )
             provider.limited_until = again_at or None
-        except Busy as error:
-            log.warning("waiting for the ledger", extra={"reason": str(error)})
+        except Busy:  # the store says so, once
             await asyncio.sleep(_STORE_PAUSE)
             return Claim((), 0)  # what is due is not known, so this is no sign of having nothing to do
-        if out and self._on_settled is not None:
-            self._on_settled(opted_out(out, now))
+        if out:
+            self._tally.opted_out[self.channel] += len(out)
+            if self._on_settled is not None:
+                self._on_settled(opted_out(out, now))
         if claimed:
             failpoints.reached("delivery.claimed")
             if probing:
@@ -173,6 +183,14 @@ class Dispatcher:
         if limit.is_set:
             limits.claimed(connection, limit, len(claimed), now)
         return claimed, 0
+
+    async def _handle(self, given: Given) -> Attempt | None:
+        """Try one message; all that is logged meanwhile says which."""
+        about.set(partial(about_message, given.claimed, self.channel))
+        try:
+            return await self._deliver(given)
+        finally:
+            about.set(None)
 
     async def _deliver(self, given: Given) -> Attempt | None:
         """Try one message; None gives it back untried."""
@@ -272,10 +290,8 @@ class Dispatcher:
             one.provider.health.unclear(one.claimed.number, self._clock())
         for result in results:
             if result.error is not None and not isinstance(result.error, asyncio.CancelledError):
-                log.error(
-                    "delivery broke off",
-                    extra={"message_number": result.job.claimed.number, "fault": fault_site(result.error)},
-                )
+                which = about_message(result.job.claimed, self.channel)
+                log.error("delivery broke off", extra={**which, "fault": fault_site(result.error)})
         while True:
             try:
                 if tried:
@@ -284,11 +300,10 @@ class Dispatcher:
                     numbers = [one.claimed.number for one in untried if one.claimed.owner == owner]
                     await self._store.write(partial(outbox.release, numbers=numbers, owner=owner))
                 break
-            except Busy as error:
-                log.warning("waiting for the ledger", extra={"reason": str(error)})
+            except Busy:
                 await asyncio.sleep(_STORE_PAUSE)
         failpoints.reached("delivery.settled")
-        self.counts.update("queued" if one.instead else one.state for _, one in tried)
+        count(self._tally, self.channel, tried)
         if self._fall_back is not None and any(one.instead for _, one in tried):
             self._fall_back.on_queued()
         if ended and self._on_settled is not None:

@@ -92,13 +92,14 @@ class ChannelHealth:
         self._failures += 1
         self._next_probe = now + int(self._pauses.delay(self._failures) * 1000)
 
-    def works(self, channel: str) -> None:
+    def works(self, channel: str, now: Milliseconds) -> None:
         """Note that the far side answered as it should."""
         self._faulty.clear()
         self.suspended = False
-        if self.down:
+        if self.down_since is not None:
+            seconds = round((now - self.down_since) / 1000)
             what = "provider up again" if self._provider else "channel up again"
-            log.info(what, extra={"channel": channel, **self._provider})
+            log.info(what, extra={"channel": channel, **self._provider, "seconds": seconds})
             self.down_since = None
             self._probe = None
             self._failures = 0

@@ -129,11 +129,12 @@ class Provider:
         return False
 
     def _sent(self, claimed: ClaimedMessage, receipt: Receipt, started: int, *, has_blocked: bool) -> Attempt:
+        now = self._clock()
         if has_blocked:
             fault = f"it blocks the event loop at {self._blocked_at}"
-            self.health.faulty(self._channel, claimed.number, self.name, fault, self._clock())
+            self.health.faulty(self._channel, claimed.number, self.name, fault, now)
         else:
-            self.health.works(self._channel)
+            self.health.works(self._channel, now)
         return Attempt(
             number=claimed.number,
             outcome="sent",
@@ -141,7 +142,7 @@ class Provider:
             provider=self.name,
             owner=claimed.owner,
             started_at=started,
-            ended_at=self._clock(),
+            ended_at=now,
             provider_id=None if receipt.provider_id is None else storable(receipt.provider_id),
             detail=None if receipt.detail is None else storable(receipt.detail),
         )
@@ -161,7 +162,7 @@ class Provider:
         if verdict.outcome == "channel_down":
             self.health.failed(self._channel, claimed.number, storable(error), now)
         elif verdict.outcome == "permanent":
-            self.health.works(self._channel)  # it answered; only this message is refused
+            self.health.works(self._channel, now)  # it answered; only this message is refused
         elif fault is not None:
             self.health.faulty(self._channel, claimed.number, self.name, fault, now)
         else:

@@ -13,6 +13,7 @@ from feedback_app.concurrency.bounded import bounded
 from feedback_app.errors import SourceDown, fault_site, storable
 from feedback_app.model import Batch, Received
 from feedback_app.settings.redaction import redact_url
+from feedback_app.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -67,7 +68,9 @@ class Sourcing:
         clock: Clock,
         on_taken: Callable[[], None],
         patience: Patience | None = None,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
         self.name = source.name
         self.condition = Condition()
         self.in_flight = 0  # payloads received and not yet acknowledged
@@ -78,6 +81,7 @@ class Sourcing:
         self._patience = patience or Patience()
         self._stopping = False
         self._resting = False
+        self._hung = False  # as far as has been said
         self._turned = asyncio.Event()  # stop or rest was called
         self._empty = asyncio.Event()  # there is nothing to be had from it now
         self._measured_at = 0.0
@@ -169,7 +173,9 @@ class Sourcing:
         try:
             batch = _checked(receiving.result())
         except _HungError:
-            log.warning("source hangs, opening it anew", extra={"source": self.name})
+            if not self._hung:
+                self._hung = True
+                log.warning("source hangs, opening it anew", extra={"source": self.name})
             self._empty.set()
             return None
         if not batch.received and asyncio.get_running_loop().time() - begun < _BREATH:
@@ -183,6 +189,7 @@ class Sourcing:
         failpoints.reached("source.committed")
         self.condition.conflicts += stored.conflicts
         if stored.accepted:
+            self._tally.received[self.name] += stored.accepted
             self._on_taken()
         if stored.received:
             call = self._source.acknowledge(stored.received)
@@ -218,8 +225,10 @@ class Sourcing:
             await self._call(self._source.close(), self._patience.close, "close")
 
     def _note_well(self) -> None:
-        if self.condition.failures:
-            log.info("source is back", extra={"source": self.name})
+        self._hung = False
+        if self.condition.down_since is not None:
+            seconds = round((self._clock() - self.condition.down_since) / 1000)
+            log.info("source is back", extra={"source": self.name, "seconds": seconds})
         self.condition.state, self.condition.failures = "running", 0
         self.condition.reason = self.condition.down_since = None
 

@@ -17,6 +17,7 @@ from feedback_app.intake.records import Incoming
 from feedback_app.intake.shown import shown
 from feedback_app.store import ratings
 from feedback_app.store.ratings import Taken
+from feedback_app.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Store
 
 _DAY = 86_400_000  # milliseconds that another machine's clock may be ahead
+_SUBMITTED = "submitted"  # in the place of a source, whatever source a rating names
 _EARLIEST = -2_208_988_800_000  # 1900, as for files
 
 
@@ -61,8 +63,9 @@ def _check_moment(given_at: object, now: Milliseconds) -> None:
 class Submissions:
     """Takes ratings from any thread; those that come before `open` wait for it, those after `close` are refused."""
 
-    def __init__(self, scale: Scale, clock: Clock) -> None:
+    def __init__(self, scale: Scale, clock: Clock, tally: Tally | None = None) -> None:
         self.scale = scale
+        self._tally = tally or Tally()
         self._clock = clock
         self._lock = threading.RLock()  # what waits for an answer may submit the next rating
         self._early: list[tuple[Incoming, Future[int]]] = []
@@ -116,6 +119,7 @@ class Submissions:
             answer.set_exception(conflict(incoming.feedback))
             return
         if taken is Taken.ACCEPTED:
+            self._tally.received[_SUBMITTED] += 1  # in the writer's thread alone
             self._taken()
         answer.set_result(number)
 

@@ -107,12 +107,8 @@ class Taker:
 
     async def _patiently(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Wait as long as the ledger is locked, full or out of reach; nothing is acknowledged meanwhile."""
-        said = False
         while True:
             try:
                 return await work()
-            except Busy as error:
-                if not said:
-                    log.warning("waiting for the ledger", extra={"reason": str(error), "source": self._name})
-                said = True
+            except Busy:  # the store says so, once
                 await asyncio.sleep(_STORE_PAUSE)

@@ -26,6 +26,7 @@ from feedback_app.settings import rules
 from feedback_app.settings.backup import Backup, BackupSettings
 from feedback_app.settings.durations import format_duration, parse_duration
 from feedback_app.settings.layers import Origin, Place
+from feedback_app.settings.metrics import MetricsSettings
 from feedback_app.settings.redaction import redact
 from feedback_app.settings.retention import RetentionSettings
 
@@ -250,6 +251,7 @@ class Tables(Table):
     reports: dict[Name, ReportSettings] = Field(default_factory=dict, validate_default=True)
     backup: Backup = Field(default_factory=BackupSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
     @field_validator("reports")
     @classmethod
@@ -284,6 +286,11 @@ class Settings(Tables):
     def plugins_directory(self) -> Path:
         """Where drop-in plugins are, if any."""
         return self.directory / self.plugins.directory
+
+    @property
+    def metrics_textfile(self) -> Path | None:
+        """What is written for Prometheus, if anything."""
+        return self.directory / self.metrics.textfile if self.metrics.textfile else None
 
     def redacted(self) -> dict[str, Any]:
         """Return the configuration in the form of its file, fit for JSON, with the secrets hidden."""

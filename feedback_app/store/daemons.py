@@ -16,10 +16,25 @@ if TYPE_CHECKING:
     from feedback_app.model import Milliseconds
 
 
-def register(connection: Connection, *, boot_id: str, host: str, pid: int, now: Milliseconds) -> None:
-    """Note a start."""
+def register(
+    connection: Connection,
+    *,
+    boot_id: str,
+    host: str,
+    pid: int,
+    now: Milliseconds,
+    process: Mapping[str, object] | None = None,
+) -> None:
+    """Note a start; `process` is what the daemon says of itself."""
     connection.execute(
-        insert(table).values(boot_id=boot_id, host=host, pid=pid, started_at=now, heartbeat_at=now)
+        insert(table).values(
+            boot_id=boot_id,
+            host=host,
+            pid=pid,
+            started_at=now,
+            heartbeat_at=now,
+            process=json.dumps(dict(process or {})),
+        )
     )
 
 
@@ -30,12 +45,18 @@ def heartbeat(
     channels: Mapping[str, object],
     sources: Mapping[str, object],
     now: Milliseconds,
+    process: Mapping[str, object] | None = None,
 ) -> None:
-    """Note that it still runs, which channels it finds down ("down_since", "reason"), and how its sources fare."""
+    """Note that it still runs, how its channels fare ("down_since", "reason", "providers"), and its sources."""
     connection.execute(
         update(table)
         .where(table.c.boot_id == boot_id)
-        .values(heartbeat_at=now, channels=json.dumps(dict(channels)), sources=json.dumps(dict(sources)))
+        .values(
+            heartbeat_at=now,
+            channels=json.dumps(dict(channels)),
+            sources=json.dumps(dict(sources)),
+            process=json.dumps(dict(process or {})),
+        )
     )
 
 
@@ -70,4 +91,9 @@ def running(connection: Connection) -> list[dict[str, Any]]:
 
 
 def _facts(row: RowMapping) -> dict[str, Any]:
-    return {**row, "channels": json.loads(row["channels"]), "sources": json.loads(row["sources"])}
+    return {
+        **row,
+        "channels": json.loads(row["channels"]),
+        "sources": json.loads(row["sources"]),
+        "process": json.loads(row["process"] or "{}"),
+    }

@@ -107,6 +107,11 @@ def _by_day(connection: Connection, limit: Limit, room: int, now: Milliseconds) 
     return Allowance(count=max(0, min(room, left)), again_at=(oldest + 1) * _MINUTE + _DAY)
 
 
+def used(connection: Connection, provider: str, now: Milliseconds) -> int:
+    """Return how many tries ended within the day that counts for `per_day`."""
+    return sum(int(tries) for _, tries in _USED(connection, provider, _expired(now)))
+
+
 def _expired(now: Milliseconds) -> int:
     """Return the newest minute that lies a whole day back."""
     return (now - _DAY) // _MINUTE - 1

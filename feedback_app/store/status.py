@@ -72,6 +72,45 @@ def waiting(connection: Connection) -> dict[str, Any]:
     }
 
 
+def gauges(connection: Connection) -> dict[str, Any]:
+    """Return what is worth a look every few seconds; as `waiting`, without a count over all there is."""
+    stuck = _by_state(
+        connection,
+        "SELECT state, count(*) FROM message WHERE state IN ('sending', 'held', 'suppressed', 'dead')"
+        " AND state IN ('held', 'dead') GROUP BY state",
+    )
+    letters = _one(connection, "SELECT count(*) FROM dead_letter")
+    reports = connection.exec_driver_sql("SELECT name, max(made_at) FROM report_run GROUP BY name")
+    return {
+        **waiting(connection),
+        "received": _one(connection, "SELECT count(*) FROM feedback WHERE state = 'received'"),
+        "ratings_dead": _one(connection, "SELECT count(*) FROM feedback WHERE state = 'dead'") + letters,
+        "held": stuck.get("held", 0),
+        "messages_dead": stuck.get("dead", 0),
+        "low_ratings_open": _one(
+            connection, "SELECT count(*) FROM low_rating WHERE state <> 'resolved' AND state = 'open'"
+        ),
+        "reports": {str(name): int(made_at) for name, made_at in reports},
+    }
+
+
+def overview(connection: Connection) -> dict[str, Any]:
+    """Return what is not about the queues: the schema, who gets nothing any more, when each report was made last."""
+    reports = connection.exec_driver_sql(
+        "SELECT name, local_date, made_at, occasion FROM report_run AS r"
+        " WHERE made_at = (SELECT max(made_at) FROM report_run WHERE name = r.name) ORDER BY local_date"
+    )
+    return {
+        "schema": str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()),
+        "suppressed_addresses": _one(connection, "SELECT count(*) FROM suppressed_address"),
+        "dead_letters": _one(connection, "SELECT count(*) FROM dead_letter"),
+        "reports": {
+            row.name: {"date": row.local_date, "made_at": row.made_at, "occasion": row.occasion}
+            for row in reports
+        },
+    }
+
+
 def endings(connection: Connection) -> dict[str, int]:
     """Return how many ratings' roads ended where, the most frequent first; reads every rating."""
     rows = connection.exec_driver_sql(

@@ -6,20 +6,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
     from types import TracebackType
 
     from sqlalchemy import Connection
 
     from feedback_app.errors import StorageFailed
-    from feedback_app.store.writer import Unit
+    from feedback_app.store.writer import GroupCommitWriter, Unit
 
 T = TypeVar("T")
 Role: TypeAlias = Literal["daemon", "command"]
+
+
+class Size(NamedTuple):
+    """What a ledger takes, in bytes; None: does not apply, or cannot be told."""
+
+    ledger: int | None
+    wal: int | None = None  # the log beside an SQLite file
+    free: int | None = None  # room left on the file system of an SQLite file
 
 
 class Store(ABC):
@@ -81,6 +89,15 @@ class Store(ABC):
     @abstractmethod
     def failed(self) -> StorageFailed | None:
         """Why the ledger cannot be trusted any more, as far as is known; None while all is well."""
+
+    @property
+    @abstractmethod
+    def writers(self) -> Mapping[str, GroupCommitWriter]:
+        """What writes, by name; for those who want to see how it fares."""
+
+    @abstractmethod
+    async def size(self) -> Size:
+        """Return what it takes."""
 
     @property
     def away(self) -> bool:

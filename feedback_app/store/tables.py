@@ -185,9 +185,9 @@ daemon = Table(
     Column("stopped_at", Moment),
     Column(
         "channels", Text, nullable=False, server_default="{}"
-    ),  # JSON: why a channel is down, as it sees it
+    ),  # JSON: how its channels fare, as it sees it
     Column("sources", Text, nullable=False, server_default="{}"),  # JSON: how its sources fare
-    Column("process", Text),  # JSON: what tells this process from any other on the same host
+    Column("process", Text),  # JSON: what tells this process from any other on the same host, its version
     Column("fenced_at", Moment),  # its leases were taken away: it was thought dead
 )
 

@@ -8,6 +8,7 @@ effect but on the connection.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from feedback_app.concurrency import Batcher
 from feedback_app.errors import FeedbackAppError, StorageFailed
+from feedback_app.tally import SECONDS, SIZES, Histogram
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -33,6 +35,8 @@ class GroupCommitWriter(ABC):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.sizes = Histogram(SIZES)  # units of a batch
+        self.seconds = Histogram(SECONDS)  # that a batch took, its commit included
         self.failed: StorageFailed | None = None  # once the state of the ledger is unknown; ends all writing
         self._batcher: Batcher[Unit[Any], Any] = Batcher(
             self._run_batch, name="ledger-writer", max_batch=500, setup=self._open, teardown=self._close
@@ -86,9 +90,12 @@ class GroupCommitWriter(ABC):
             self.failed = failure
 
     def _run_batch(self, units: Sequence[Unit[Any]]) -> list[Any]:
+        begun = time.perf_counter()
         results = self._run_together(units)
         if results is None:
             results = [self._run_alone(unit) for unit in units]
+        self.sizes.add(len(units))
+        self.seconds.add(time.perf_counter() - begun)
         return self._after(results)
 
     def _run_together(self, units: Sequence[Unit[Any]]) -> list[Any] | None:

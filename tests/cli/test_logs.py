@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from feedback_app.cli.logs import set_up_logging
+from feedback_app.logs import flush_logs
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +26,15 @@ def _logging_as_before() -> Iterator[None]:
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_traceback_shows_places_and_no_values(
     terminal: bool,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The values of variables are what customers are called and what they wrote."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     set_up_logging()
     _fail_with(comment="the words of a customer")
-    said = capsys.readouterr().err
+    flush_logs()
+    said = capfd.readouterr().err
     assert "_fail_with" in said
     assert "ZeroDivisionError" in said
     assert "the words of a customer" not in said

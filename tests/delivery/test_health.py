@@ -42,8 +42,8 @@ def test_a_probe_that_succeeds_opens_the_channel(caplog: pytest.LogCaptureFixtur
     health.probes(8)
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        health.works("email")
-        health.works("email")
+        health.works("email", NOW)
+        health.works("email", NOW)
     assert health.allowance(64, NOW) == (64, None)
     assert [record.message for record in caplog.records] == ["channel up again"]
 
@@ -85,7 +85,7 @@ def test_a_plugin_that_fails_on_message_after_message_is_suspended(caplog: pytes
     assert health.reason == "suspended: 5 failures in a row of plugin mailer: TypeError at mailer.py:12"
     assert health.allowance(64, NOW) == (0, 30)
     assert [record.message for record in caplog.records] == ["channel down"]
-    health.works("email")
+    health.works("email", NOW)
     assert (health.suspended, health.down) == (False, False)
 
 
@@ -95,11 +95,11 @@ def test_one_message_that_fails_again_and_again_suspends_nothing() -> None:
     for _ in range(20):
         _fail_by_fault(health, range(1))
     assert not health.down
-    health.works("email")
+    health.works("email", NOW)
     for first in range(0, 80, 4):
         _fail_by_fault(health, range(first, first + 4))
         assert not health.down
-        health.works("email")
+        health.works("email", NOW)
 
 
 def test_a_suspended_plugin_that_says_that_its_channel_is_down_is_believed() -> None:
@@ -128,4 +128,4 @@ def test_the_pauses_grow_while_a_channel_stays_down_and_begin_anew_later() -> No
             health.probes(8)
             health.failed("email", 8, "refused", now)
         assert waits == [30, 60, 100, 100, 100]
-        health.works("email")
+        health.works("email", NOW)

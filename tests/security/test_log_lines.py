@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from feedback_app.cli.logs import set_up_logging
+from feedback_app.logs import flush_logs
 
 NASTY = [
     'x\n{"event": "forged", "level": "info"}',
@@ -49,18 +50,19 @@ def terminal(request: pytest.FixtureRequest) -> bool:
     return on_terminal
 
 
-def _log(capsys: pytest.CaptureFixture[str], *, terminal: bool, work: Callable[[], object]) -> str:
+def _log(capfd: pytest.CaptureFixture[str], *, terminal: bool, work: Callable[[], object]) -> str:
     """Return what is logged while `work` is done."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.stderr, "isatty", lambda: terminal)
         set_up_logging(debug=True)
         work()
-    return COLOURS.sub("", capsys.readouterr().err)
+        flush_logs()
+    return COLOURS.sub("", capfd.readouterr().err)
 
 
 @pytest.mark.parametrize("value", NASTY, ids=ascii)
 def test_every_logged_value_stays_in_its_line(
-    value: str, terminal: bool, capsys: pytest.CaptureFixture[str]
+    value: str, terminal: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """As a field, as a part of a structure, as a message, and as what an error says."""
 
@@ -71,7 +73,7 @@ def test_every_logged_value_stays_in_its_line(
             OURS.exception("failed", extra={"reason": value, "many": [value], "table": {"key": value}})
         logging.getLogger("library").warning("%s", value)
 
-    said = _log(capsys, terminal=terminal, work=work)
+    said = _log(capfd, terminal=terminal, work=work)
 
     assert len(said.splitlines()) == 2
     assert all(line.isprintable() for line in said.splitlines())
@@ -82,7 +84,7 @@ def test_every_logged_value_stays_in_its_line(
         assert events[1]["event"] == value.partition("\n")[0]
 
 
-def test_an_error_is_logged_by_its_places(terminal: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_logged_by_its_places(terminal: bool, capfd: pytest.CaptureFixture[str]) -> None:
     """With what was behind it; what they say, and the values of variables, may be customers' words."""
 
     def work() -> None:
@@ -91,7 +93,7 @@ def test_an_error_is_logged_by_its_places(terminal: bool, capsys: pytest.Capture
         except RuntimeError:
             OURS.exception("it failed")
 
-    said = _log(capsys, terminal=terminal, work=work)
+    said = _log(capfd, terminal=terminal, work=work)
 
     assert "RuntimeError" in said
     assert "behind it ValueError" in said
@@ -112,7 +114,7 @@ def _fail(address: str) -> None:
 
 def test_a_task_that_nobody_waited_for_is_logged_without_its_words(
     terminal: bool,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Python's asyncio repeats the error of a plugin's lost task in the further lines of what it logs."""
 
@@ -127,14 +129,14 @@ def test_a_task_that_nobody_waited_for_is_logged_without_its_words(
         asyncio.run(lose())
         gc.collect()
 
-    said = _log(capsys, terminal=terminal, work=work)
+    said = _log(capfd, terminal=terminal, work=work)
 
     assert "Task exception was never retrieved" in said
     assert "RuntimeError" in said
     assert "canary" not in said
 
 
-def test_libraries_are_silent_below_a_warning(terminal: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_libraries_are_silent_below_a_warning(terminal: bool, capfd: pytest.CaptureFixture[str]) -> None:
     """Whatever is asked for: their DEBUG lines hold SQL parameters, addresses and headers."""
 
     def work() -> None:
@@ -143,7 +145,7 @@ def test_libraries_are_silent_below_a_warning(terminal: bool, capsys: pytest.Cap
             logging.getLogger(name).debug("canary")
         OURS.debug("ours")
 
-    said = _log(capsys, terminal=terminal, work=work)
+    said = _log(capfd, terminal=terminal, work=work)
 
     assert "ours" in said
     assert "canary" not in said

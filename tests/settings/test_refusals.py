@@ -15,7 +15,7 @@ DURATION = 'must be a duration with its unit, such as "500ms", "30s", "5m" or "1
 NAME = "must be a name: a small letter, then small letters, digits, _ or -"
 TABLES = (
     "[rating], [pipeline], [store], [intake], [delivery], [daemon], [business], [templates], "
-    "[plugins], [channels], [limits], [reports], [backup], [retention]"
+    "[plugins], [channels], [limits], [reports], [backup], [retention], [metrics]"
 )
 DELIVERY = "workers, max_attempts, backoff_initial, backoff_maximum"
 PLAIN = "must be one plain e-mail address"

@@ -31,7 +31,7 @@ _NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 _REGISTER = f"""INSERT INTO daemon (boot_id, host, pid, started_at, heartbeat_at, process)
 VALUES (%s, %s, %s, {_NOW}, {_NOW}, %s)"""
-_BEAT = f"""UPDATE daemon SET heartbeat_at = {_NOW}, channels = %s, sources = %s
+_BEAT = f"""UPDATE daemon SET heartbeat_at = {_NOW}, channels = %s, sources = %s, process = %s
  WHERE boot_id = %s AND fenced_at IS NULL"""
 _SIGN_OFF = f"UPDATE daemon SET stopped_at = {_NOW}, heartbeat_at = {_NOW} WHERE boot_id = %s"
 _LIVING = f"""SELECT pid FROM daemon WHERE stopped_at IS NULL AND fenced_at IS NULL
@@ -71,10 +71,16 @@ def register(
 
 
 def beat(
-    connection: Connection, *, boot_id: str, channels: Mapping[str, object], sources: Mapping[str, object]
+    connection: Connection,
+    *,
+    boot_id: str,
+    channels: Mapping[str, object],
+    sources: Mapping[str, object],
+    process: Mapping[str, object],
 ) -> bool:
     """Note that it still runs; False when it has been fenced."""
-    done = connection.exec_driver_sql(_BEAT, (json.dumps(dict(channels)), json.dumps(dict(sources)), boot_id))
+    told = [json.dumps(dict(one)) for one in (channels, sources, process)]
+    done = connection.exec_driver_sql(_BEAT, (*told, boot_id))
     return done.rowcount == 1
 
 

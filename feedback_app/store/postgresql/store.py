@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import secrets
 from contextlib import AsyncExitStack
@@ -16,20 +15,19 @@ from feedback_app.store.postgresql.engines import reading_engine
 from feedback_app.store.postgresql.failures import explained
 from feedback_app.store.postgresql.leases import living
 from feedback_app.store.postgresql.listener import Listener
-from feedback_app.store.postgresql.writer import PostgresWriter
-from feedback_app.store.store import Role, Store
+from feedback_app.store.postgresql.writer import PostgresWriter, server_outage
+from feedback_app.store.store import Role, Size, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
     from types import TracebackType
 
     from sqlalchemy import URL, Connection
 
-    from feedback_app.store.writer import Unit
+    from feedback_app.store.writer import GroupCommitWriter, Unit
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 _PAUSE = 1.0  # seconds between tries to reach the server, give or take half
 
@@ -44,6 +42,7 @@ class PostgresStore(Store):
         self._url = url
         self._role = role
         self._given_up = asyncio.Event()
+        self._outage = server_outage()
         self._reading: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Self:
@@ -65,7 +64,11 @@ class PostgresStore(Store):
 
     def _open_writer(self, stack: AsyncExitStack) -> PostgresWriter:
         writer = PostgresWriter(
-            self._url, self.name, writer_id=secrets.token_hex(8), patient=self._role == "daemon"
+            self._url,
+            self.name,
+            writer_id=secrets.token_hex(8),
+            patient=self._role == "daemon",
+            outage=self._outage,
         )
         stack.callback(writer.close)
         writer.start()
@@ -88,14 +91,17 @@ class PostgresStore(Store):
         """Run a query on one snapshot, on a connection that cannot write."""
         while True:
             try:
-                return await self._read(query)
+                found = await self._read(query)
             except Unreachable as error:
                 if self._role == "command":
                     raise
                 if self._given_up.is_set():
                     raise Unavailable(str(error)) from error
-                log.warning("waiting for the ledger's server", extra={"reason": str(error)})
+                self._outage.met(reason=str(error))
                 await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            else:
+                self._outage.over()
+                return found
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         # Cancelled in the middle, a connection would be lost to the pool and stay open on the server: the caller
@@ -143,6 +149,15 @@ class PostgresStore(Store):
         return self._writer.failed or self._claimer.failed
 
     @property
+    def writers(self) -> Mapping[str, GroupCommitWriter]:
+        """What takes work in hand has a connection of its own in a daemon."""
+        return {"writer": self._writer, "claimer": self._claimer}
+
+    async def size(self) -> Size:
+        """Ask the server what the database takes, indices included."""
+        return Size(ledger=await self.read(_database_size))
+
+    @property
     def away(self) -> bool:
         """Whether a writer waits for the server."""
         return self._writer.away or self._claimer.away
@@ -152,3 +167,7 @@ class PostgresStore(Store):
         self._given_up.set()
         self._writer.give_up()
         self._claimer.give_up()
+
+
+def _database_size(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedback_app import failpoints
 from feedback_app.errors import FeedbackAppError, Unavailable, Unreachable
+from feedback_app.logs import Outage
 from feedback_app.store.postgresql.engines import writing_engine
 from feedback_app.store.postgresql.failures import Again, explain, explained
 from feedback_app.store.writer import GroupCommitWriter, Unit
@@ -38,18 +39,31 @@ _MOST_TRIES = 50  # of what is rolled back for another's sake
 _PAUSE = 1.0  # seconds between tries to reach the server, give or take half
 
 
+def server_outage() -> Outage:
+    """Return what says that the server is away, for all parts of a store together."""
+    return Outage(
+        log,
+        away="waiting for the ledger's server",
+        still="still waiting for the ledger's server",
+        back="the ledger's server is back",
+    )
+
+
 class PostgresWriter(GroupCommitWriter):
     """`patient`: a server that is away is waited for until `give_up`; else the units fail with Unreachable."""
 
-    def __init__(self, url: URL, name: str, *, writer_id: str, patient: bool) -> None:
+    def __init__(
+        self, url: URL, name: str, *, writer_id: str, patient: bool, outage: Outage | None = None
+    ) -> None:
         super().__init__(writing_engine(url))
+        self._outage = outage or server_outage()
         self._name = name
         self._mark = MARK + writer_id
         self._commits = 0
         self._patient = patient
         self._given_up = threading.Event()
         self._connection: Connection | None = None
-        self.away = False  # as far as has been said
+        self.away = False
         self.channel: str | None = None  # notified at each commit, where somebody is to hear
 
     def give_up(self) -> None:
@@ -77,7 +91,7 @@ class PostgresWriter(GroupCommitWriter):
                 results[at] = result
         if self.away and not any(isinstance(one, Unavailable | Unreachable) for one in results):
             self.away = False
-            log.warning("the ledger's server is back")
+            self._outage.over()
         if self._given_up.is_set():
             gone = Unavailable(f"{self._name}: the server did not come back in time")
             return [gone if isinstance(one, Unreachable) else one for one in results]
@@ -94,9 +108,8 @@ class PostgresWriter(GroupCommitWriter):
         return not self._given_up.wait(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
     def _say_away(self, error: Unreachable) -> None:
-        if not self.away:
-            self.away = True
-            log.error("waiting for the ledger's server", extra={"reason": str(error)})
+        self.away = True
+        self._outage.met(reason=str(error))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:

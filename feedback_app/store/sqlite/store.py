@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from feedback_app.errors import BadConfig, StorageFailed
+from feedback_app.logs import Outage
 from feedback_app.store import migrate, notes
 from feedback_app.store.sqlite import file, holders, place
 from feedback_app.store.sqlite.doorbell import Doorbell, ring
@@ -17,19 +19,21 @@ from feedback_app.store.sqlite.engines import reading_engine
 from feedback_app.store.sqlite.failures import damaged, explained
 from feedback_app.store.sqlite.lock import LedgerLock, daemon_runs
 from feedback_app.store.sqlite.writer import SqliteWriter
-from feedback_app.store.store import Role, Store
+from feedback_app.store.store import Role, Size, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
     from pathlib import Path
     from types import TracebackType
 
     from sqlalchemy import Connection
 
-    from feedback_app.store.writer import Unit
+    from feedback_app.store.writer import GroupCommitWriter, Unit
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 LARGE_WAL = 256 * 1024 * 1024  # bytes; 16 times what is left to grow where nobody is in the way
 _PATIENCE = 2.0  # seconds; a command has the lock for the moment of a checkpoint
@@ -66,7 +70,12 @@ class SqliteStore(Store):
             file.see_to_wal(self._probe, self.path)
             if found < migrate.HEAD:
                 self._migrate(found)
-            self._writer = SqliteWriter(self.path, lock=self._lock, committed=self._after_commit)
+            self._writer = SqliteWriter(
+                self.path,
+                lock=self._lock,
+                committed=self._after_commit,
+                outage=_outage() if self._role == "daemon" else None,
+            )
             # Blocks the loop: a close that could be cancelled would let go of the lock while the writer still writes.
             stack.callback(self._writer.close)
             self._writer.start()
@@ -135,6 +144,15 @@ class SqliteStore(Store):
         """Why the ledger cannot be trusted any more, as far as is known; None while all is well."""
         return self._writer.failed
 
+    @property
+    def writers(self) -> Mapping[str, GroupCommitWriter]:
+        """The one writer."""
+        return {"writer": self._writer}
+
+    async def size(self) -> Size:
+        """Look at the files."""
+        return await asyncio.to_thread(_size, self.path)
+
     def verify(self) -> None:
         """See that nothing has failed and that the files are those that were opened. Raises StorageFailed."""
         if failed := self._writer.check_files():
@@ -171,8 +189,25 @@ class SqliteStore(Store):
         return daemon_runs(self.path)
 
 
+def _outage() -> Outage:
+    return Outage(
+        log,
+        away="waiting for the ledger",
+        still="still waiting for the ledger",
+        back="the ledger can be written again",
+    )
+
+
 def _ledger_id(connection: Connection, path: Path) -> str:
     found = notes.ledger_id(connection)
     if found is None:
         raise damaged(path, "it has lost its id")
     return found
+
+
+def _size(path: Path) -> Size:
+    try:
+        free = place.room(path.parent)
+    except OSError:
+        free = None
+    return Size(ledger=place.size(path), wal=place.size(place.wal_of(path)), free=free)

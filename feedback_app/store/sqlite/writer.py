@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from feedback_app.logs import Outage
     from feedback_app.store.sqlite.lock import LedgerLock
 
 _CHECKPOINT_BYTES = 16 * 1024 * 1024  # of WAL; a reader that is in the way only puts it off
@@ -26,10 +27,18 @@ _ROOM_SHARE = 4  # a WAL larger than this part of the free space is folded back,
 
 
 class SqliteWriter(GroupCommitWriter):
-    """`committed` is called in the writer's thread after each commit."""
+    """`committed` is called in the writer's thread after each commit, `outage` told while nothing can be written."""
 
-    def __init__(self, path: Path, *, lock: LedgerLock, committed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock: LedgerLock,
+        committed: Callable[[], None] = lambda: None,
+        outage: Outage | None = None,
+    ) -> None:
         super().__init__(writing_engine(path))
+        self._outage = outage
         self._path = path
         self._lock = lock
         self._committed = committed
@@ -86,6 +95,12 @@ class SqliteWriter(GroupCommitWriter):
     def _after(self, results: list[Any]) -> list[Any]:
         if failed := self.check_files():
             return [failed] * len(results)
+        if self._outage is not None:
+            busy = next((one for one in results if isinstance(one, Busy)), None)
+            if busy is None:
+                self._outage.over()
+            else:
+                self._outage.met(reason=str(busy))
         failpoints.reached("ledger.committed")
         self._committed()
         self._checkpoint(_CHECKPOINT_BYTES)

@@ -129,7 +129,7 @@ async def test_a_daemon_that_only_slept_changes_nothing_any_more(store: Store, p
     await store.write(partial(outbox.claim, channel="email", lease=Lease("a", NOW), now=NOW, limit=1))
     do(postgres_url, _OLD.format("a"))
     await _take_over(store)
-    assert not await store.write(partial(leases.beat, boot_id="a", channels={}, sources={}))
+    assert not await store.write(partial(leases.beat, boot_id="a", channels={}, sources={}, process={}))
     low = [
         Outcome(feedback=one.feedback, ended="low", analysis={}, keep_low=True, messages=(message(9)[1],))
         for one in late

@@ -1,0 +1,1 @@
+"""Tests of how log lines leave the program."""
