@@ -59,7 +59,7 @@ def load_plugins(settings: Settings) -> PluginHost:
     Raises BadConfig.
     """
     host = PluginHost.load(settings)
-    problems = [*host.problems, *_unfit(settings, host)]
+    problems = [*host.problems, *unfit(settings, host)]
     if problems:
         raise BadConfig(*problems)
     return host
@@ -79,20 +79,21 @@ def examine(settings: Settings) -> tuple[list[str], list[str]]:
         ledger_problems, ledger_warnings = ledger.problems(), ledger.warnings()
     problems = [
         *_refusal_of(host.check_all),
-        *_unfit(settings, host),
+        *unfit(settings, host),
         *ledger_problems,
     ]
     warnings = [
         *settings.warnings,
         *host.warnings,
-        *_unserved_defaults(settings, host),
+        *unserved_defaults(settings, host),
         *composer_of(settings).strays(host.notifiers),
         *ledger_warnings,
     ]
     return problems, warnings
 
 
-def _unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
+def unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
+    """Yield the default channels that were asked for and that nobody serves."""
     if ("pipeline", "default_channels") in settings.origins:
         where = written_at(settings, "pipeline", "default_channels")
         for channel in settings.pipeline.default_channels:
@@ -100,7 +101,7 @@ def _unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
                 yield f"{where}: {_unserved(channel, host)}"
 
 
-def _unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
+def unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
     """Yield what is wrong with the templates, and reports that nobody could take along."""
     folder = settings.templates_directory
     is_meant = settings.templates.directory != TemplatesSettings().directory

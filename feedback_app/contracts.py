@@ -58,6 +58,14 @@ class Notifier(ABC):
         """
         raise ForgedReceipt("this channel takes no receipts")
 
+    async def check(self) -> str | None:
+        """Reach the far side, log in and leave, without sending anything; say what was reached, or None: nothing to.
+
+        For `feedback-app doctor`, on a notifier that was not opened, also while the daemon runs; `close` follows.
+        Raises as `send` does. What it returns is shown: no secrets in it.
+        """
+        return None
+
     async def open(self) -> None:
         """Get ready; raising fails the start and names the plugin."""
 

@@ -24,7 +24,7 @@ LAYERS = (
     {"presence", "processing", "replaying"},
     {"assembly", "chores"},
     {"service"},
-    {"delivering", "daemon"},
+    {"delivering", "daemon", "doctor"},
     {"testing"},
     {"cli"},
     {"__main__"},

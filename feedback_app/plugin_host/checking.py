@@ -47,7 +47,7 @@ def _notifier(entry: object) -> Notifier:
         raise MisfitError(f"make_notifier returned {_kind(entry)}; want a Notifier, a list of them, or None")
     name = type(entry).__name__
     _must_be_named(getattr(entry, "channel", None), f"{name}.channel")
-    for method in ("send", "open", "close"):
+    for method in ("send", "check", "open", "close"):
         _must_be_async(entry, method)
     if inspect.iscoroutinefunction(entry.address):
         raise MisfitError(f"{name}.address must be a plain function: def address(self, customer)")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from feedback_app.errors import BadConfig, FeedbackAppError
 from feedback_app.store import migrate
-from feedback_app.store.ledger import Ledger
+from feedback_app.store.ledger import Ledger, Room
 from feedback_app.store.postgresql import schema
 from feedback_app.store.postgresql.engines import url_of, writing_engine
 from feedback_app.store.postgresql.failures import explained
+from feedback_app.store.postgresql.leases import living
 from feedback_app.store.postgresql.store import PostgresStore
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Role
 
 T = TypeVar("T")
+
+_LOOK = 10  # seconds that a query of who only looks may take
 
 # Two upgrades at once: the second one waits and finds nothing to do. Held to the transaction's end, as poolers want.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('feedback_app migration'))"
@@ -71,6 +74,33 @@ class PostgresLedger(Ledger):
             return list(error.problems)
         except FeedbackAppError as error:
             return [str(error)]
+        return []
+
+    def look(self, query: Callable[[Connection], T]) -> T:
+        """Run a query that cannot write, for a limited time."""
+
+        def work(connection: Connection) -> T:
+            connection.exec_driver_sql(f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{_LOOK}s'")
+            return query(connection)
+
+        return self._do(work)
+
+    def running_daemon(self) -> int | None:
+        """Ask for heartbeats that are young enough."""
+        pids = self.look(living)
+        return pids[0] if pids else None
+
+    def damage(self, *, full: bool) -> None:
+        """Look at nothing: its pages are the server's, and pg_amcheck looks at them."""
+        del full
+
+    def room(self) -> Room:
+        """Return what the database takes; the server's operator knows its disks."""
+        query = "SELECT pg_database_size(current_database())"
+        return Room(self.look(lambda one: int(one.exec_driver_sql(query).scalar_one())), 0, None)
+
+    def files(self) -> list[Path]:
+        """Return nothing: they are the server's."""
         return []
 
     def warnings(self) -> list[str]:
