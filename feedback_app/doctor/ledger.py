@@ -55,8 +55,8 @@ def sqlite_version(patient: Patient) -> Iterator[Finding]:
     if patient.settings.store.is_sqlite and sqlite3.sqlite_version_info < _MENDED:
         yield warning(
             "SQLite",
-            f"{sqlite3.sqlite_version} has the WAL-reset bug of 3.7.0 to 3.51.2, which needs two connections that write;"
-            " this program writes with one",
+            f"{sqlite3.sqlite_version} has the WAL-reset bug of 3.7.0 to 3.51.2, which needs two connections that "
+            "write; this program writes with one",
             "let no other program write the ledger (sqlite3 -readonly), or run on SQLite 3.51.3",
         )
 
