@@ -59,7 +59,7 @@ def load_plugins(settings: Settings) -> PluginHost:
     Raises BadConfig.
     """
     host = PluginHost.load(settings)
-    problems = [*host.problems, *unfit(settings, host)]
+    problems = [*host.problems, *_unfit(settings, host)]
     if problems:
         raise BadConfig(*problems)
     return host
@@ -79,21 +79,20 @@ def examine(settings: Settings) -> tuple[list[str], list[str]]:
         ledger_problems, ledger_warnings = ledger.problems(), ledger.warnings()
     problems = [
         *_refusal_of(host.check_all),
-        *unfit(settings, host),
+        *_unfit(settings, host),
         *ledger_problems,
     ]
     warnings = [
         *settings.warnings,
         *host.warnings,
-        *unserved_defaults(settings, host),
+        *_unserved_defaults(settings, host),
         *composer_of(settings).strays(host.notifiers),
         *ledger_warnings,
     ]
     return problems, warnings
 
 
-def unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
-    """Yield the default channels that were asked for and that nobody serves."""
+def _unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
     if ("pipeline", "default_channels") in settings.origins:
         where = written_at(settings, "pipeline", "default_channels")
         for channel in settings.pipeline.default_channels:
@@ -101,7 +100,7 @@ def unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
                 yield f"{where}: {_unserved(channel, host)}"
 
 
-def unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
+def _unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
     """Yield what is wrong with the templates, and reports that nobody could take along."""
     folder = settings.templates_directory
     is_meant = settings.templates.directory != TemplatesSettings().directory

@@ -61,8 +61,11 @@ def _show(findings: Sequence[Finding]) -> None:
         for line in more:
             click.echo(f"{'':<{_FIRST + width + 4}}{line}")
     states = [finding.state for finding in findings]
-    counted = (f"{states.count(one)} {one}{'s' if one in ('problem', 'warning') else ''}" for one in _STATES)
-    click.echo(", ".join(counted), err=True)
+    click.echo(", ".join(_counted(states.count(one), one) for one in _STATES), err=True)
+
+
+def _counted(count: int, state: str) -> str:
+    return f"{count} {state}s" if state in ("problem", "warning") and count != 1 else f"{count} {state}"
 
 
 def _lines(text: str, taken: int) -> list[str]:

@@ -87,7 +87,11 @@ def room(patient: Patient) -> Iterator[Finding]:
         ledger, log, free = patient.ledger.room()
     except OSError:
         return  # the place is not there, as was said
-    sizes = f"the ledger has {_mib(ledger)}" + (f", its log {_mib(log)}" if log else "")
+    sizes = (
+        f"the ledger has {_mib(ledger)}" + (f", its log {_mib(log)}" if log else "")
+        if ledger
+        else "no ledger yet"
+    )
     if log > _LARGE_LOG:
         yield warning(
             "room",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from feedback_app import assembly
+from feedback_app.assembly import composer_of
 from feedback_app.doctor.findings import Finding, ok, problem, taken_apart, warning
+from feedback_app.errors import BadConfig
+from feedback_app.report.render import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +26,7 @@ def plugins(patient: Patient) -> Iterator[Finding]:
             yield problem(f"plugin {one.name}", f"broken: {one.error}", mend)
         elif one.state == "active":
             yield ok(f"plugin {one.name}", _described(one))
-    rest = [one for one in host.plugins if one.state in ("idle", "disabled") and one.error is None]
-    for state in ("idle", "disabled"):
-        if names := [one.name for one in rest if one.state == state]:
-            meaning = "idle, for they have no settings" if state == "idle" else state
-            yield ok("plugins", f"{len(names)} {meaning}: {', '.join(names)}")
+    yield from _out_of_use(patient)
     for line in host.problems:
         # What is broken has its own line.
         if not any(one.error and line.endswith(one.error) for one in host.broken):
@@ -44,24 +43,48 @@ def _described(plugin: PluginInfo) -> str:
     return f"{plugin.version or 'no version'}, {what}"
 
 
+def _out_of_use(patient: Patient) -> Iterator[Finding]:
+    for state, why in (("idle", "idle, for they have no settings"), ("disabled", "disabled")):
+        names = [one.name for one in patient.host.plugins if one.state == state and one.error is None]
+        if names:
+            yield ok("plugins", f"{len(names)} {why}: {', '.join(names)}")
+
+
 def templates(patient: Patient) -> Iterator[Finding]:
-    """Render every template with sample data, and see whether somebody takes the reports along."""
-    lines = list(assembly.unfit(patient.settings, patient.host))
+    """Render every template with sample data."""
+    folder = patient.settings.templates_directory
+    composer = composer_of(patient.settings)
+    lines: list[str] = []
+    if folder.exists() and not folder.is_dir():
+        lines.append(f"{folder} is not a folder")
+    for check in (lambda: composer.check(patient.host.notifiers), Renderer(folder).check):
+        try:
+            check()
+        except BadConfig as error:
+            lines += error.problems
     for line in lines:
-        about = "templates" if line.startswith("template ") or "[templates]" in line else "reports"
-        where = patient.settings.templates_directory if about == "templates" else patient.file
-        yield problem(about, line, f"edit {where}; `feedback-app config check` checks it")
-    strays = assembly.composer_of(patient.settings).strays(patient.host.notifiers)
-    for line in strays:
-        yield warning("templates", line, f"rename or remove it in {patient.settings.templates_directory}")
+        named = re.match(r"template (\S+?)(?::| line )", line)
+        file = folder / named[1] if named and (folder / named[1]).exists() else folder
+        yield problem("templates", line, f"edit {file}; `feedback-app config check` checks it")
+    for line in composer.strays(patient.host.notifiers):
+        yield warning("templates", line, f"rename or remove it in {folder}")
     if not lines:
         yield ok("templates", "all of them render with sample data, in each language")
 
 
-def channels(patient: Patient) -> Iterator[Finding]:
-    """Warn of default channels that nobody serves."""
-    for line in assembly.unserved_defaults(patient.settings, patient.host):
-        yield warning("channels", line, f"edit [pipeline] default_channels in {patient.file}")
+def served_channels(patient: Patient) -> Iterator[Finding]:
+    """Compare the channels that are asked for with those that somebody serves."""
+    served = patient.host.notifiers
+    there = f"no plugin serves it; there are: {', '.join(served) or 'none'}"
+    for name, report in patient.settings.reports.items():
+        if report.to and report.channel not in served:
+            mend = f"edit [reports.{name}] channel in {patient.file}"
+            yield problem(f"report {name}", f"its channel is '{report.channel}': {there}", mend)
+    if ("pipeline", "default_channels") in patient.settings.origins:
+        for channel in patient.settings.pipeline.default_channels:
+            if channel not in served:
+                mend = f"edit [pipeline] default_channels in {patient.file}"
+                yield warning(f"channel {channel}", f"customers are to be thanked by it: {there}", mend)
 
 
-CHECKS = (plugins, templates, channels)
+CHECKS = (plugins, templates, served_channels)
