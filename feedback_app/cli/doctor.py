@@ -60,7 +60,7 @@ def _show(findings: Sequence[Finding]) -> None:
             more += _lines(f"→ {shown(finding.mend)}", _FIRST + width)
         for line in more:
             click.echo(f"{'':<{_FIRST + width + 4}}{line}")
-    states = [finding.state for finding in findings]
+    states: list[str] = [finding.state for finding in findings]
     click.echo(", ".join(_counted(states.count(one), one) for one in _STATES), err=True)
 
 

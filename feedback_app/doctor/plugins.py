@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from feedback_app.assembly import composer_of
@@ -57,7 +58,7 @@ def templates(patient: Patient) -> Iterator[Finding]:
     lines: list[str] = []
     if folder.exists() and not folder.is_dir():
         lines.append(f"{folder} is not a folder")
-    for check in (lambda: composer.check(patient.host.notifiers), Renderer(folder).check):
+    for check in (partial(composer.check, patient.host.notifiers), Renderer(folder).check):
         try:
             check()
         except BadConfig as error:
