@@ -78,11 +78,11 @@ def _secret_file(key: str, file: Path) -> Iterator[Finding]:
             f"chown it to the daemon's user: {file}",
         )
         return
-    bare = content.removesuffix(b"\n").removesuffix(b"\r")
+    bare = content.rstrip(b"\r\n")
     if bare.strip() and bare != bare.strip():
         yield warning(
             "secrets",
-            f"{key}: {file} has blanks or empty lines around the secret, which count as part of it",
+            f"{key}: {file} has blanks around the secret, which count as part of it",
             f"write it anew, with one line and nothing else: {file}",
         )
 

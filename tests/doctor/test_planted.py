@@ -45,10 +45,10 @@ PLANTED: dict[str, tuple[Plant, str, str, str]] = {  # the fault, how grave, wha
         "email_notifier.password_file: {dir}/smtp-password can be read by others than its owner",
         "chmod 600 {dir}/smtp-password",
     ),
-    "a secret's file with blank lines": (
-        plant.secret_file(b"canary-password\r\n\r\n"),
+    "a secret's file with blanks": (
+        plant.secret_file(b"canary-password \r\n"),
         "warning",
-        "email_notifier.password_file: {dir}/smtp-password has blanks or empty lines around the secret",
+        "email_notifier.password_file: {dir}/smtp-password has blanks around the secret",
         "write it anew, with one line and nothing else: {dir}/smtp-password",
     ),
     "a secret's file with nothing in it": (

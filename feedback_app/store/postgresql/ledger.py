@@ -118,6 +118,8 @@ class PostgresLedger(Ledger):
 
 def _password_in(file: Path) -> str:
     try:
+        if file.is_fifo():  # reading would wait for a writer, maybe for ever
+            raise BadConfig(f"[store] password_file: {file} is a pipe, a file is wanted")
         password = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
