@@ -51,6 +51,6 @@ def _can_be_asked(patient: Patient) -> bool:
 def _is_new(patient: Patient) -> bool:
     """Whether there is no ledger yet, so nothing to tell about."""
     try:
-        return not patient.ledger.problems() and patient.revision is None
+        return not patient.ledger_problems and patient.revision is None
     except FeedbackAppError:
         return False

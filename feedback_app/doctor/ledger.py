@@ -24,7 +24,7 @@ _ROUNDS = 2  # folding the log back may take its size once more
 def place(patient: Patient) -> Iterator[Finding]:
     """Say where it is, which schema it has, or why it cannot be opened."""
     ledger = patient.ledger
-    lines = ledger.problems()
+    lines = patient.ledger_problems
     for line in lines:
         found, mend = taken_apart(line, _otherwise(patient))
         yield problem("ledger", found, mend)
@@ -63,7 +63,7 @@ def sqlite_version(patient: Patient) -> Iterator[Finding]:
 
 def integrity(patient: Patient) -> Iterator[Finding]:
     """Look through its pages."""
-    if patient.ledger.problems() or patient.revision is None:
+    if patient.ledger_problems or patient.revision is None:
         return
     if not patient.settings.store.is_sqlite:
         yield unchecked("integrity", "the server's own pages", "pg_amcheck looks at them")
@@ -83,6 +83,8 @@ def integrity(patient: Patient) -> Iterator[Finding]:
 
 def room(patient: Patient) -> Iterator[Finding]:
     """Compare what is free with what the ledger's log may need."""
+    if patient.ledger_problems and not patient.settings.store.is_sqlite:
+        return
     try:
         ledger, log, free = patient.ledger.room()
     except OSError:

@@ -47,6 +47,11 @@ class Patient:
         return ledger_of(self.settings)
 
     @cached_property
+    def ledger_problems(self) -> list[str]:
+        """Why it cannot be opened or made; a server that is away takes its time to be so."""
+        return self.ledger.problems()
+
+    @cached_property
     def revision(self) -> str | None:
         """Which schema the ledger has, None where there is none yet. Raises what opening it would."""
         return self.ledger.revision()
@@ -54,7 +59,7 @@ class Patient:
     @cached_property
     def can_be_asked(self) -> bool:
         """Whether there is a ledger that this program's queries fit."""
-        return not self.ledger.problems() and self.revision is not None and self.revision >= HEAD
+        return not self.ledger_problems and self.revision is not None and self.revision >= HEAD
 
     @cached_property
     def daemon(self) -> int | None:
