@@ -107,7 +107,8 @@ def few_files(folder: Path) -> Iterator[None]:
 def no_time_zones(_folder: Path) -> Iterator[None]:
     """Take the database of time zones away, the package's too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "tzdata", None)
+        for name in ("tzdata", *(one for one in sys.modules if one.startswith("tzdata."))):
+            patch.setitem(sys.modules, name, None)
         zoneinfo.reset_tzpath(to=())
         try:
             yield

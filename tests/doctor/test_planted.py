@@ -172,7 +172,7 @@ PLANTED: dict[str, tuple[Plant, str, str, str]] = {  # the fault, how grave, wha
     "a daemon whose heart does not beat": (
         plant.with_daemon(heartbeat_at=plant.now_ms() - 3_600_000),
         "problem",
-        "pid 4711 on shop runs, and its last heartbeat is 3,6",
+        "pid 4711 on shop runs, and its last heartbeat is 3,",
         "kill -USR1 4711 makes it log where; then restart it",
     ),
     "starts that fail in a row": (
