@@ -156,9 +156,9 @@ FORGETFUL_INDEX = sql(
 )
 
 
-def unit(work: Callable[..., object], **arguments: object) -> Callable[[Path], None]:
+def unit(work: Callable[..., object], **arguments: object) -> Callable[[Path], object]:
     """Have the program write something."""
-    return lambda path: Ledger(path).write(partial(work, **arguments))  # type: ignore[arg-type]
+    return lambda path: Ledger(path).write(partial(work, **arguments))
 
 
 def register(**more: object) -> Callable[[Path], None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from feedback_app.clock import now_ms
 from tests.doctor import planting as plant
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ PLANTED: dict[str, tuple[Plant, str, str, str]] = {  # the fault, how grave, wha
         "feedback-app run, or: systemctl start feedback-app",
     ),
     "a daemon whose heart does not beat": (
-        plant.with_daemon(heartbeat_at=plant.now_ms() - 3_600_000),
+        plant.with_daemon(heartbeat_at=now_ms() - 3_600_000),
         "problem",
         "pid 4711 on shop runs, and its last heartbeat is 3,",
         "kill -USR1 4711 makes it log where; then restart it",
