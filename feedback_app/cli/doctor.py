@@ -25,7 +25,7 @@ _COLOURS = {"problem": "red", "warning": "yellow", "not checked": "cyan", "ok": 
 
 
 @click.command()
-@click.option("--offline", is_flag=True, help="Reach no mail server and no gateway.")
+@click.option("--offline", is_flag=True, help="Reach no mail server, no gateway and no source.")
 @click.option("--full", is_flag=True, help="Look through all of the ledger, however long that takes.")
 @json_option
 @click.pass_context

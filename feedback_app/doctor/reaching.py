@@ -1,51 +1,61 @@
-"""Whether the far sides of the channels can be reached, all side by side, without sending anything."""
+"""Whether the far sides of channels and sources can be reached, side by side, without sending or taking anything."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app.concurrency.bounded import bounded
-from feedback_app.contracts import Notifier
+from feedback_app.contracts import Notifier, Source
 from feedback_app.doctor.findings import Finding, ok, problem, unchecked
-from feedback_app.errors import DeliveryError, fault_site
+from feedback_app.errors import DeliveryError, SourceDown, fault_site
 
 if TYPE_CHECKING:
     from feedback_app.doctor.patient import Patient
-    from feedback_app.plugin_host import Provider
 
-_LIMIT = 30.0  # seconds for one provider
+_LIMIT = 30.0  # seconds for one of them
 _CLOSE_LIMIT = 5.0
 
 
+class _Far(NamedTuple):
+    about: str
+    plugin: str
+    side: Notifier | Source
+
+
 async def reach(patient: Patient) -> list[Finding]:
-    """Ask each provider that has a far side to reach it."""
+    """Ask each notifier and each source that has a far side to reach it."""
     try:
-        served = patient.host.notifiers
+        every = _far_sides(patient)
     except Exception:  # noqa: BLE001 - the check of the plugins has said what it is
         return []
-    every = [(channel, one) for channel, providers in served.items() for one in providers]
     if patient.offline:
-        return [
-            unchecked(f"channel {channel}", "--offline")
-            for channel, one in every
-            if _has_far_side(one.notifier)
-        ]
-    found = await asyncio.gather(*(_reach(patient, channel, one) for channel, one in every))
+        return [unchecked(one.about, f"{one.plugin}: was not to be reached (--offline)") for one in every]
+    found = await asyncio.gather(*(_reach(patient, one) for one in every))
     return [one for one in found if one is not None]
 
 
-def _has_far_side(notifier: Notifier) -> bool:
-    return type(notifier).check is not Notifier.check
+def _far_sides(patient: Patient) -> list[_Far]:
+    host = patient.host
+    notifiers = (
+        _Far(f"channel {channel}", one.plugin, one.notifier)
+        for channel, providers in host.notifiers.items()
+        for one in providers
+    )
+    sources = (_Far(f"source {source.name}", plugin, source) for plugin, source in host.sources)
+    # Who has not written a `check` has none to reach, or nobody who knows how.
+    return [
+        one for one in (*notifiers, *sources) if type(one.side).check not in (Notifier.check, Source.check)
+    ]
 
 
-async def _reach(patient: Patient, channel: str, provider: Provider) -> Finding | None:
-    about, plugin = f"channel {channel}", provider.plugin
+async def _reach(patient: Patient, far: _Far) -> Finding | None:
+    about, plugin, side = far
     mend = f"check [plugins.{plugin}] in {patient.file}, or ask who runs that server"
     try:
-        reached = await bounded(provider.notifier.check(), _LIMIT)
-    except DeliveryError as error:
-        return problem(about, f"{plugin}: {' '.join(error.reason.split())}", mend)
+        reached = await bounded(side.check(), _LIMIT)
+    except (DeliveryError, SourceDown) as error:
+        return problem(about, f"{plugin}: {' '.join(str(error).split())}", mend)
     except asyncio.CancelledError:
         raise
     except TimeoutError:
@@ -55,12 +65,12 @@ async def _reach(patient: Patient, channel: str, provider: Provider) -> Finding 
     else:
         return ok(about, f"{plugin}: {reached}") if reached else None
     finally:
-        await _let_go(provider.notifier)
+        await _let_go(side)
 
 
-async def _let_go(notifier: Notifier) -> None:
+async def _let_go(side: Notifier | Source) -> None:
     try:
-        await bounded(notifier.close(), _CLOSE_LIMIT)
+        await bounded(side.close(), _CLOSE_LIMIT)
     except asyncio.CancelledError:
         raise
     except BaseException:  # noqa: BLE001, S110 - what it says when it is closed is the daemon's affair

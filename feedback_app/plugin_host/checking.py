@@ -71,7 +71,7 @@ def _source(entry: object) -> Source:
         raise MisfitError(f"make_source returned {_kind(entry)}; want a Source, a list of them, or None")
     name = type(entry).__name__
     _must_be_named(getattr(entry, "name", None), f"{name}.name")
-    for method in ("open", "receive", "acknowledge", "lag", "close"):
+    for method in ("check", "open", "receive", "acknowledge", "lag", "close"):
         _must_be_async(entry, method)
     for what in ("map", "set"):
         _must_be_texts(getattr(entry, what), f"{name}.{what}")

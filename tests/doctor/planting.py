@@ -301,5 +301,10 @@ def _webhook(folder: Path, url: str) -> None:
     (folder / "config.toml").write_text(f'[plugins.webhook_notifier]\nurl = "{url}"\n{secret}\n')
 
 
+away_redis = _simple(
+    lambda folder: (folder / "config.toml").write_text(
+        f'[plugins.redis_stream]\nurl = "redis://{LOOPBACK}:{free_port()}/0"\nstream = "ratings"\n'
+    )
+)
 closed_port = _simple(lambda folder: (folder / "config.toml").write_text(_smtp(LOOPBACK, free_port())))
 unknown_host = _simple(lambda folder: _webhook(folder, "https://nowhere.invalid/hook"))

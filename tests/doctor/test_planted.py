@@ -277,6 +277,18 @@ PLANTED: dict[str, tuple[Plant, str, str, str]] = {  # the fault, how grave, wha
         "webhook_notifier: no trusted TLS with ",
         "check [plugins.webhook_notifier]",
     ),
+    "a source's folder that is not there": (
+        plant.config('[plugins.folder]\npath = "drop"\n'),
+        "problem",
+        "folder: there is no folder {dir}/drop",
+        "check [plugins.folder] in {dir}/config.toml",
+    ),
+    "a source's server that is not there": (
+        plant.away_redis,
+        "problem",
+        "redis_stream: the server cannot be reached: ",
+        "check [plugins.redis_stream] in {dir}/config.toml",
+    ),
     "a host that has no address": (
         plant.unknown_host,
         "problem",
