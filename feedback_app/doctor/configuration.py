@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import shlex
@@ -29,9 +30,7 @@ _FILES_OF_A_SOURCE = 8
 def settings(patient: Patient) -> Iterator[Finding]:
     """Say all that is wrong with files and variables."""
     for line in patient.reading.problems:
-        found, mend = taken_apart(
-            line, f"edit {_origin(line, patient)}; `feedback-app config check` checks it"
-        )
+        found, mend = taken_apart(line, _mend(line, patient))
         yield problem("settings", found, mend)
     found_in = patient.reading.settings
     if not patient.reading.problems and found_in is not None:
@@ -39,9 +38,12 @@ def settings(patient: Patient) -> Iterator[Finding]:
         yield ok("settings", files or "no configuration file, the defaults hold")
 
 
-def _origin(line: str, patient: Patient) -> str:
+def _mend(line: str, patient: Patient) -> str:
+    if line.endswith("permission denied"):
+        return f"give user {os.geteuid()} the right to read it, or be the daemon's user"
     variable = re.match(r"FEEDBACK_APP_\w+", line)
-    return f"the variable {variable[0]}" if variable else patient.file
+    origin = f"the variable {variable[0]}" if variable else patient.file
+    return f"edit {origin}; `feedback-app config check` checks it"
 
 
 def exposed(patient: Patient) -> Iterator[Finding]:

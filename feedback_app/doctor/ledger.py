@@ -47,6 +47,8 @@ def place(patient: Patient) -> Iterator[Finding]:
 
 
 def _otherwise(patient: Patient) -> str:
+    if not patient.settings.store.is_sqlite:
+        return f"start the server, or edit [store] url in {patient.file}"
     return f"edit [store] url in {patient.file}, or give this user the right to it"
 
 

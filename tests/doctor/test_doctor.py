@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,3 +252,23 @@ def test_on_postgresql_that_is_away(cli: Cli, folder: Path) -> None:
 def test_what_to_do_is_taken_from_the_end_of_a_line(line: str, found: str, mend: str) -> None:
     """Where the line says it."""
     assert taken_apart(line, "else") == (found, mend)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_as_a_user_who_may_read_nothing(cli: Cli, folder: Path) -> None:
+    """It says whose rights are missing."""
+    file = folder / "config.toml"
+    file.write_text("")
+    file.chmod(0o600)
+    for parent in (folder, *folder.parents[:-1]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        result = cli("doctor", "--json")
+    finally:
+        os.seteuid(0)
+    assert result.code == 1
+    (said,) = _found(result.json, "settings")
+    assert said["found"] == "config.toml: cannot be read: permission denied"
+    assert said["mend"].startswith("give user 65534 the right to read it")
+    assert _found(result.json, "user")[0]["state"] == "ok"
