@@ -58,6 +58,14 @@ class Notifier(ABC):
         """
         raise ForgedReceipt("this channel takes no receipts")
 
+    async def check(self) -> str | None:
+        """Reach the far side, log in and leave, without sending anything; say what was reached, or None: nothing to.
+
+        For `feedback-app doctor`, on a notifier that was not opened, also while the daemon runs; `close` follows.
+        Raises as `send` does. What it returns is shown: no secrets in it.
+        """
+        return None
+
     async def open(self) -> None:
         """Get ready; raising fails the start and names the plugin."""
 
@@ -99,6 +107,14 @@ class Source(ABC):
     name: str  # the `source` of its ratings: keeps the ids of different systems apart
     map: Mapping[str, str] = {}  # field → key of the payload; a key with a field's name is that field
     set: Mapping[str, str] = {}  # field → the value of every rating
+
+    async def check(self) -> str | None:
+        """Reach the far side without taking or changing anything; say what was reached, or None: nothing to.
+
+        For `feedback-app doctor`, on a source that was not opened, also while the daemon runs; `close` follows.
+        Raises as `open` does. What it returns is shown: no secrets in it.
+        """
+        return None
 
     async def open(self, position: str | None) -> None:
         """Connect and go on behind `position`, what the last committed `Batch` said, None at the very beginning."""

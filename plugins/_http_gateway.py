@@ -16,6 +16,7 @@ import httpx2
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from feedback_app.concurrency import Once
+from feedback_app.plugins._reaching import reach_web
 from feedback_app.plugins._redaction import presentable
 from feedback_app.plugins._settings_checks import is_loopback
 from feedback_app.plugins._tls import strict_context
@@ -52,6 +53,7 @@ class HttpGateway:
         self, url: str, answer_limit: float = ANSWER_LIMIT, auth: httpx2.BasicAuth | None = None
     ) -> None:
         host = urlsplit(url).hostname or ""
+        self._url = url
         self._name = urlsplit(url).netloc.rpartition("@")[2]
         self._answer_limit = answer_limit
         self._client = Once(lambda: _make_client(host, auth))
@@ -63,6 +65,10 @@ class HttpGateway:
         """Close all connections."""
         if client := self._client.peek():
             await client.aclose()
+
+    async def reach(self) -> str:
+        """Look the host up, connect, shake hands for TLS and hang up; say what was reached. Raises ChannelDown."""
+        return await reach_web(self._url)
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Send one request, once, and return the answer.

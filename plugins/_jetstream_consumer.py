@@ -45,17 +45,15 @@ class JetStreamConsumer(Source):
         self._pulling: JetStreamContext.PullSubscription | None = None
         self._last_error = "no answer"
 
+    async def check(self) -> str:
+        """Log in and look for the stream."""
+        await self._reach()
+        return f"a server answers, the stream {self._settings.stream} is there"
+
     async def open(self, position: str | None) -> None:
         """Connect, see that the stream is there, make the consumer where it is not."""
         del position  # the consumer remembers it
-        self._client = Client()
-        try:
-            async with asyncio.timeout(_CONNECT):
-                await self._connect(self._client)
-        except (NatsError, OSError, TimeoutError) as error:
-            raise SourceDown(f"no server can be reached: {self._last_error}") from error
-        context = self._client.jetstream()
-        await self._patiently(lambda: self._find_stream(context))
+        context = await self._reach()
         await self._patiently(lambda: self._find_consumer(context))
         self._pulling = await context.pull_subscribe_bind(
             consumer=self._settings.durable, stream=self._settings.stream
@@ -90,6 +88,17 @@ class JetStreamConsumer(Source):
         client, self._client, self._pulling = self._client, None, None
         if client is not None:
             await client.close()
+
+    async def _reach(self) -> JetStreamContext:
+        self._client = client = Client()
+        try:
+            async with asyncio.timeout(_CONNECT):
+                await self._connect(client)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise SourceDown(f"no server can be reached: {self._last_error}") from error
+        context = client.jetstream()
+        await self._patiently(lambda: self._find_stream(context))
+        return context
 
     async def _connect(self, client: Client) -> None:
         settings = self._settings

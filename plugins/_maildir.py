@@ -28,6 +28,9 @@ class Maildir:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    async def check(self) -> None:
+        """There is nobody to reach."""
+
     async def open(self) -> None:
         """Make the folder. Raises ChannelDown naming it when that cannot be."""
         await asyncio.to_thread(self._make)

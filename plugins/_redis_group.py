@@ -56,18 +56,20 @@ class RedisGroup(Source):
         self._claim_from = b"0-0"
         self._mine = True  # entries may be pending that this consumer read before it was opened anew
 
+    async def check(self) -> str:
+        """Log in and look for the stream."""
+        client = self._new_client()
+        try:
+            there = await self._do(client.exists(self._settings.stream))
+        finally:
+            await client.aclose()
+        return f"the server answers, the stream {self._settings.stream} is {'there' if there else 'not there yet'}"
+
     async def open(self, position: str | None) -> None:
         """Connect; make the group where it is not there; see that the stream has not gone back."""
         self._last = position or ""
         self._claimed_at, self._claim_from, self._mine = 0.0, b"0-0", True
-        self._client = Redis.from_url(
-            self._settings.url,
-            **self._login(),
-            socket_timeout=_SILENCE,
-            socket_connect_timeout=_SILENCE,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
+        self._client = self._new_client()
         await self._do(self._redis.ping())
         await self._make_group()
         await self._see_whether_back()
@@ -112,6 +114,16 @@ class RedisGroup(Source):
             await self._sign_off(client, self._consumer)
         finally:
             await client.aclose()
+
+    def _new_client(self) -> Redis:
+        return Redis.from_url(
+            self._settings.url,
+            **self._login(),
+            socket_timeout=_SILENCE,
+            socket_connect_timeout=_SILENCE,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
 
     def _login(self) -> dict[str, Any]:
         login = {"username": self._settings.username, "password": self._password}

@@ -50,6 +50,7 @@ def check_web_address(value: str, *, may_have_query: bool = False) -> str:
         raise ValueError("not a web address; write https://host/path")
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("not a web address: other letters than ASCII are written as %C3%A4 and the like")
+    check_port(value)
     if parts.username or parts.password:
         raise ValueError("no login may stand in it; the login has settings of its own")
     if parts.fragment or (parts.query and not may_have_query):
@@ -57,6 +58,16 @@ def check_web_address(value: str, *, may_have_query: bool = False) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("http would show the messages to everybody on the way; use https")
     return value
+
+
+def check_port(url: str) -> None:
+    """Raise ValueError when the URL names a port that cannot be."""
+    try:
+        is_none = urlsplit(url).port == 0
+    except ValueError:
+        is_none = True
+    if is_none:
+        raise ValueError("its port must be a whole number from 1 to 65535")
 
 
 def check_header_text(key: str, secret: SecretStr) -> None:
@@ -70,7 +81,7 @@ def check_header_text(key: str, secret: SecretStr) -> None:
 def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> SecretStr | None:
     """Return the secret of the setting `key`, from its file where one is named; None when neither is given.
 
-    One line end after it is dropped, as editors and `echo` leave one. Raises ValueError naming key and file.
+    Line ends after it are dropped, as editors and `echo` leave some. Raises ValueError naming key and file.
     """
     if file is None:
         return inline
@@ -84,7 +95,7 @@ def read_secret(key: str, inline: SecretStr | None, file: Path | None) -> Secret
     if len(content) > _LONGEST_SECRET:
         raise ValueError(f"{key}_file: {file} is longer than {_LONGEST_SECRET} bytes, so it is not a {key}")
     try:
-        secret = content.decode().removesuffix("\n").removesuffix("\r")
+        secret = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise ValueError(f"{key}_file: {file} is not UTF-8 text") from None
     if not secret.strip():

@@ -21,6 +21,9 @@ class SmsFile:
     def __init__(self, path: Path) -> None:
         self._file = LineFile(path)
 
+    async def check(self) -> None:
+        """There is nobody to reach."""
+
     async def open(self) -> None:
         """Make the file. Raises ChannelDown naming it when that cannot be."""
         await self._file.append(b"")

@@ -32,6 +32,10 @@ class HttpSms:
         self._secret = secret
         self._gateway = HttpGateway(url, answer_limit)
 
+    async def check(self) -> str:
+        """Reach the gateway, as `HttpGateway.reach`."""
+        return await self._gateway.reach()
+
     async def open(self) -> None:
         """Connect only when there is a message: a gateway that is down must not stop the start."""
 

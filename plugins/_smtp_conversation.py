@@ -147,6 +147,11 @@ class Conversation:
         """Whether another mail can be sent."""
         return self._in_step and self._wire.quiet
 
+    @property
+    def security(self) -> str:
+        """How it is secured, in words."""
+        return self._wire.security
+
     async def send(self, mail: Mail) -> str:
         """Hand over one mail and return what the server said.
 

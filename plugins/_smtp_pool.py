@@ -43,6 +43,15 @@ class SmtpPool:
         self._sweeper: TimerHandle | None = None  # ends what has been idle for too long, for all of them
         self._ways_in = AsyncOnce(_prepare)
 
+    async def check(self) -> str:
+        """Begin a conversation as for a mail, log in, and leave. Raises ChannelDown."""
+        context, own_name = await self._ways_in.get()
+        conversation = await Conversation.open(self._server, self._limits, context, own_name)
+        conversation.leave()
+        await asyncio.sleep(0)  # lets the QUIT leave before the loop ends
+        login = ", login accepted" if self._server.username else ""
+        return f"{self._server} answers, {conversation.security}{login}"
+
     async def open(self) -> None:
         """Connect only when there is a mail: a server that is down must not stop the start."""
 

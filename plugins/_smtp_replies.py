@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import ssl
 from typing import TYPE_CHECKING, Literal
 
 from aiosmtplib.errors import SMTPException, SMTPResponseException
 
 from feedback_app import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app.plugins._reaching import why_no_connection
 from feedback_app.plugins._redaction import presentable
 from feedback_app.plugins._smtp_wire import HungUp
 
@@ -89,13 +88,7 @@ def why_not_open(server: Server, error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(error, SMTPResponseException):
         return f"{server} answered {error.code} {presentable(error.message, server.private_words)}"
-    if isinstance(cause, ssl.SSLError):
-        return f"no trusted TLS with {server}: {getattr(cause, 'verify_message', None) or cause.reason}"
-    if isinstance(cause, TimeoutError):
-        return f"{server} did not answer in time"
-    if isinstance(cause, OSError) and cause.errno:
-        # asyncio repeats the address in strerror; only a failed look-up, with its negative number, needs it.
-        problem = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
-        return f"cannot connect to {server}: {problem}"
+    if isinstance(cause, OSError) and not isinstance(cause, SMTPException):
+        return why_no_connection(str(server), cause)
     words = error.message if isinstance(error, SMTPException) else type(error).__name__
     return f"cannot use {server}: {presentable(words, server.private_words)}"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Self, cast
 from aiosmtplib import SMTPResponse
 from aiosmtplib.errors import SMTPServerDisconnected
 
+from feedback_app.plugins._tls import secured_by
+
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
@@ -56,6 +58,11 @@ class Wire(asyncio.Protocol):
     def quiet(self) -> bool:
         """Whether the connection stands and nothing was said that is still unread."""
         return not (self._unread or self._over or self._transport.is_closing())
+
+    @property
+    def security(self) -> str:
+        """How the connection is secured, in words."""
+        return secured_by(self._transport)
 
     @property
     def has_unread(self) -> bool:

@@ -38,6 +38,11 @@ class SqsQueue(Source):
         self._url = ""
         self._extending: asyncio.Task[None] | None = None
 
+    async def check(self) -> str:
+        """Log in and look for the queue."""
+        await self.open(None)
+        return f"the service answers, the queue {self._url.rpartition('/')[2]} is there"
+
     async def open(self, position: str | None) -> None:
         """Connect and find the queue."""
         del position  # the queue remembers it

@@ -71,6 +71,10 @@ class Twilio:
         login = httpx2.BasicAuth(account.sid, account.token.get_secret_value())
         self._gateway = HttpGateway(account.url, answer_limit, login)
 
+    async def check(self) -> str:
+        """Reach the gateway, as `HttpGateway.reach`."""
+        return await self._gateway.reach()
+
     async def open(self) -> None:
         """Connect only when there is a message: a gateway that is down must not stop the start."""
 

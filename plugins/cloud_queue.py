@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Source, hookimpl
-from feedback_app.plugins._settings_checks import need, read_secret
+from feedback_app.plugins._settings_checks import check_port, need, read_secret
 from feedback_app.plugins._source_settings import SourceName, SourceSettings
 
 
@@ -36,6 +36,8 @@ class Settings(SourceSettings):
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("not a URL; write https://HOST")
+        if value is not None:
+            check_port(value)
         return value
 
     @model_validator(mode="after")

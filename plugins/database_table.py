@@ -65,6 +65,11 @@ class DatabaseTable(Source):
         self._reader = new_reader()
         self._look_at = 0.0  # when to look for new rows again
 
+    async def check(self) -> str:
+        """Log in and look for the table and its columns."""
+        await self._threads.run(self._reader.open, None)
+        return "the database answers, the table and its columns are there"
+
     async def open(self, position: str | None) -> None:
         """Connect and see that table and columns are there."""
         # The old reader may still be in use: by a thread that nobody could stop, and that would move on past its rows.

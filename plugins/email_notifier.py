@@ -102,6 +102,9 @@ class Settings(BaseModel):
 class Outlet(Protocol):
     """Where mails go: a `Maildir` or an `SmtpPool`."""
 
+    async def check(self) -> str | None:
+        """Say what is reached, as `Notifier.check`."""
+
     async def open(self) -> None:
         """Get ready; raising fails the start."""
 
@@ -131,6 +134,10 @@ class EmailNotifier(Notifier):
     def address(self, customer: Customer) -> str | None:
         """Return the customer's e-mail address."""
         return customer.email or None
+
+    async def check(self) -> str | None:
+        """Greet the mail server, log in and leave."""
+        return await self._outlet.check()
 
     async def open(self) -> None:
         """Get the outlet ready."""

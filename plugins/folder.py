@@ -52,6 +52,11 @@ class Folder(Source):
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}  # name → (size, time of change), since when
         self._file: DroppedFile | None = None
 
+    async def check(self) -> str:
+        """Look for the folder."""
+        await self._threads.run(self._find)
+        return f"the folder {self._settings.path} is there"
+
     async def open(self, position: str | None) -> None:
         """See that the folder is there and that finished files can move; a position is not needed."""
         del position
@@ -84,10 +89,14 @@ class Folder(Source):
         if file is not None:
             await self._threads.run(file.close)
 
-    def _prepare(self) -> None:
+    def _find(self) -> Path:
         folder = self._settings.path
         if not folder.is_dir():
             raise SourceDown(f"there is no folder {folder}")
+        return folder
+
+    def _prepare(self) -> None:
+        folder = self._find()
         try:
             for name in ("done", "failed"):
                 (folder / name).mkdir(exist_ok=True)

@@ -12,13 +12,14 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from feedback_app import Source, hookimpl
-from feedback_app.plugins._settings_checks import need, read_secret
+from feedback_app.plugins._settings_checks import check_port, need, read_secret
 from feedback_app.plugins._source_settings import SourceName, SourceSettings
 
 
 def _is_url(value: str) -> str:
     if not value.startswith(("nats://", "tls://", "ws://", "wss://")):
         raise ValueError("not a URL of NATS; write nats://localhost:4222")
+    check_port(value)
     return value
 
 

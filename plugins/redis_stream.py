@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from feedback_app import Source, hookimpl
-from feedback_app.plugins._settings_checks import need, read_secret
+from feedback_app.plugins._settings_checks import check_port, need, read_secret
 from feedback_app.plugins._source_settings import SourceName, SourceSettings
 
 
@@ -38,6 +38,7 @@ class Settings(SourceSettings):
     def _is_url(cls, value: str) -> str:
         if not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("not a URL of Redis; write redis://localhost:6379/0")
+        check_port(value)
         return value
 
     @model_validator(mode="after")

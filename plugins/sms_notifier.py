@@ -130,6 +130,9 @@ class Settings(BaseModel):
 class Gateway(Protocol):
     """Who takes text messages: `SmsFile`, `Twilio`, `Kannel` or `HttpSms`."""
 
+    async def check(self) -> str | None:
+        """Say what is reached, as `Notifier.check`."""
+
     async def open(self) -> None:
         """Get ready; raising fails the start."""
 
@@ -167,6 +170,10 @@ class SmsNotifier(Notifier):
     def address(self, customer: Customer) -> str | None:
         """Return the customer's phone number where it can be dialled from anywhere."""
         return customer.phone if customer.phone and is_e164(customer.phone) else None
+
+    async def check(self) -> str | None:
+        """Reach the gateway; the login would cost a message."""
+        return await self._gateway.check()
 
     async def open(self) -> None:
         """Get the gateway ready."""

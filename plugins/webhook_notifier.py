@@ -87,6 +87,10 @@ class WebhookNotifier(Notifier):
         }
         return self._receipt(await self._gateway.ask("POST", self._url, headers, body), message, now)
 
+    async def check(self) -> str:
+        """Reach the receiver, as `HttpGateway.reach`."""
+        return await self._gateway.reach()
+
     def _receipt(self, answer: Answer, message: Message, now: float) -> Receipt:
         from feedback_app.plugins._http_gateway import refusal
 

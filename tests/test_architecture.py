@@ -25,7 +25,7 @@ LAYERS = (
     {"assembly", "metrics", "reminders"},
     {"chores"},
     {"service"},
-    {"delivering", "daemon"},
+    {"delivering", "daemon", "doctor"},
     {"testing"},
     {"cli"},
     {"__main__"},

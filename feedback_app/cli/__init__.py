@@ -29,6 +29,7 @@ _COMMANDS = {
     "demo": ("feedback_app.cli.start:demo", "Take sample ratings down the whole road, in seconds."),
     "run": ("feedback_app.cli.daemon:run", "Run the daemon."),
     "status": ("feedback_app.cli.status:status", "Show what waits, what is done and what is wrong."),
+    "doctor": ("feedback_app.cli.doctor:doctor", "Check everything, and say how to mend what is found."),
     "feedback": ("feedback_app.cli.feedback:group", "Ratings: add, import, list, explain, replay."),
     "customers": ("feedback_app.cli.customers:group", "Customers: add, import, list, show, opt out and in."),
     "low-ratings": ("feedback_app.cli.low_ratings:group", "Low ratings: list, show, follow up, export."),

@@ -47,7 +47,7 @@ def _notifier(entry: object) -> Notifier:
         raise MisfitError(f"make_notifier returned {_kind(entry)}; want a Notifier, a list of them, or None")
     name = type(entry).__name__
     _must_be_named(getattr(entry, "channel", None), f"{name}.channel")
-    for method in ("send", "open", "close"):
+    for method in ("send", "check", "open", "close"):
         _must_be_async(entry, method)
     if inspect.iscoroutinefunction(entry.address):
         raise MisfitError(f"{name}.address must be a plain function: def address(self, customer)")
@@ -71,7 +71,7 @@ def _source(entry: object) -> Source:
         raise MisfitError(f"make_source returned {_kind(entry)}; want a Source, a list of them, or None")
     name = type(entry).__name__
     _must_be_named(getattr(entry, "name", None), f"{name}.name")
-    for method in ("open", "receive", "acknowledge", "lag", "close"):
+    for method in ("check", "open", "receive", "acknowledge", "lag", "close"):
         _must_be_async(entry, method)
     for what in ("map", "set"):
         _must_be_texts(getattr(entry, what), f"{name}.{what}")

@@ -116,6 +116,16 @@ def _postgresql_url(text: str) -> str:
     return text
 
 
+def password_file(text: str, info: ValidationInfo) -> str:
+    """Return the path of a file for the password of the database's user, where there is one and no other password."""
+    url = info.data.get("url", "")
+    if text and url.startswith(SQLITE):
+        raise RuleError("is for a database on a server, and url names a file; delete it")
+    if text and re.match(rf"{re.escape(POSTGRESQL)}[^/?#]*:[^/?#]*@", url):
+        raise RuleError("is given beside a password in url; keep one")
+    return text
+
+
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return a list without repetitions."""
     for index, value in enumerate(values):

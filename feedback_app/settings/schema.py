@@ -120,7 +120,9 @@ class StoreSettings(Table):
     """`[store]`: where the ledger is."""
 
     url: Annotated[str, AfterValidator(rules.store_url)] = "sqlite:///feedback.db"
-    password_file: str = ""  # holds the password of the database's user, so that it need not stand in the URL
+    password_file: Annotated[str, AfterValidator(rules.password_file)] = (
+        ""  # holds the password of the database's user, so that it need not stand in the URL
+    )
 
     @property
     def is_sqlite(self) -> bool:

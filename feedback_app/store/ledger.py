@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
     from feedback_app.settings import Settings
     from feedback_app.store.checks import Checked
     from feedback_app.store.sizes import Size
     from feedback_app.store.store import Role, Store
+
+T = TypeVar("T")
+
+
+class Room(NamedTuple):
+    """What a ledger takes and has, in bytes."""
+
+    ledger: int
+    log: int  # committed and not yet folded back into it
+    free: int | None  # what may still be written beside it; None: not known here
 
 
 class Ledger(ABC):
@@ -46,6 +61,31 @@ class Ledger(ABC):
     @abstractmethod
     def size(self) -> Size:
         """Measure it. Raises as `check` does."""
+
+    def look(self, query: Callable[[Connection], T]) -> T:
+        """Run a query on a connection that cannot write, beside whoever runs; nothing is made.
+
+        Raises what opening would; where the schema is another one, what the query runs into.
+        """
+
+    @abstractmethod
+    def running_daemon(self) -> int | None:
+        """Return the pid of a daemon that runs on it, 0 when it is not known, None when none runs."""
+
+    @abstractmethod
+    def damage(self, *, full: bool) -> list[str] | None:
+        """Say what is not as the database wrote it, a line each; None: not looked at, as it takes too long.
+
+        `full` looks at all there is, however long it takes.
+        """
+
+    @abstractmethod
+    def room(self) -> Room:
+        """Return what it takes and what is left."""
+
+    @abstractmethod
+    def files(self) -> list[Path]:
+        """Return the files on this machine that hold it, none where a server does."""
 
     @abstractmethod
     def warnings(self) -> list[str]:

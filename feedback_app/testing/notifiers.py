@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from feedback_app.errors import PermanentFailure
+from feedback_app.errors import DeliveryError, PermanentFailure
 from feedback_app.model import Receipt
 from feedback_app.plugin_host.checking import notifiers_of
 from feedback_app.testing import samples
@@ -185,6 +185,21 @@ def _raises(kind: Fault) -> Callable[[Bench[Notifier]], Any]:
     return raises
 
 
+async def _checks(bench: Bench[Notifier]) -> None:
+    bench.allowed()
+    before = len(bench.far_side.received() or ())
+    notifier = bench.new()
+    end = await ended(notifier.check(), bench.patience)
+    must_not_raise("close to do no harm after check", await ended(notifier.close(), bench.patience))
+    if not isinstance(end.error, DeliveryError):
+        must_not_raise("check to say what it reached, or to raise as send does", end)
+        if not isinstance(end.value, str | None):
+            raise BrokenPromise("a text or None", f"check returned {type(end.value).__name__}")
+    must_not_show(bench.secrets, "what check says", end.error or end.value)
+    if (arrived := len(bench.far_side.received() or ()) - before) > 0:
+        raise BrokenPromise("check to send nothing", f"{arrived} arrived")
+
+
 async def _closes(bench: Bench[Notifier]) -> None:
     never = bench.new()
     must_not_raise("close to do no harm before open", await ended(never.close(), bench.patience))
@@ -279,6 +294,11 @@ NOTIFIER_CHECKS: tuple[Check[Notifier], ...] = (
     Check(name="a far side that refuses the message", promise=_RAISE, run=_raises("permanent")),
     Check(name="a far side that refuses the account", promise=_RAISE, run=_raises("channel_down")),
     Check(name="a far side that breaks off", promise=_RAISE, run=_raises("unknown")),
+    Check(
+        name="check ends in time and sends nothing",
+        promise="Notifier.check: reach the far side, log in and leave, without sending anything",
+        run=_checks,
+    ),
     Check(
         name="close does no harm before open, after a failed one, twice",
         promise="Notifier.close: let everything go; called also after a failed `open`",

@@ -244,6 +244,27 @@ async def _keeps_secrets(bench: Bench[Source]) -> None:
     must_not_show(bench.secrets, "what it logs or prints", overhearing.heard)
 
 
+async def _checks(bench: Bench[Source]) -> None:
+    bench.allowed()
+    laid_ready = bench.far_side.put([b'{"rating": 4, "comment": "left alone"}'])
+    source = bench.new()
+    end = await ended(source.check(), bench.patience)
+    must_not_raise("close to do no harm after check", await ended(source.close(), bench.patience))
+    if not isinstance(end.error, SourceDown):
+        must_not_raise("check to say what it reached, or to raise as open does", end)
+        if not isinstance(end.value, str | None):
+            raise BrokenPromise("a text or None", f"check returned {type(end.value).__name__}")
+    must_not_show(bench.secrets, "what check says", end.error or end.value)
+    if laid_ready:
+        async with bench.opened(None) as source:
+            batch = await _receive(bench, source)
+            if not batch.received:
+                raise BrokenPromise(
+                    "check to take nothing", "what had been put there did not come afterwards"
+                )
+            await ended(source.acknowledge(batch.received), bench.patience)
+
+
 _RECEIVE = "Source.receive: wait for the next payloads and return at most `limit`"
 
 SOURCE_CHECKS: tuple[Check[Source], ...] = (
@@ -280,6 +301,11 @@ SOURCE_CHECKS: tuple[Check[Source], ...] = (
         name="close leaves no task and no thread",
         promise="Source.close: let everything go",
         run=_leaves_nothing,
+    ),
+    Check(
+        name="check ends in time and takes nothing",
+        promise="Source.check: reach the far side without taking or changing anything",
+        run=_checks,
     ),
     Check(
         name="its secrets are shown nowhere",

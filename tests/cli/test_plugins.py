@@ -55,7 +55,7 @@ def test_a_new_channel_from_nothing_to_a_customer_who_is_thanked(
     tested = cli("plugins", "test", "chat")
     assert tested.code == 0, tested.out
     assert "ok          a message ends in a Receipt\n" in tested.out
-    assert tested.said[-1] == "chat: 12 ok, 0 failed, 6 not tested"
+    assert tested.said[-1] == "chat: 13 ok, 0 failed, 6 not tested"
     assert all(b"test@example.com" in request.body for request in service.requests)
     before = len(service.requests)
     cli.ok("customers", "add", "--id", "ada", "--name", "Ada", "--preferred-channel", "chat")

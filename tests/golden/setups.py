@@ -238,6 +238,24 @@ def _ledger_cut_short(folder: Path) -> None:
 
 
 @_setup
+def _ledger_with_garbage(folder: Path) -> None:
+    with (folder / "feedback.db").open("r+b") as ledger:
+        ledger.seek(5 * 4096)
+        ledger.write(b"\xa5" * 3 * 4096)
+
+
+@_setup
+def _log_of_garbage(folder: Path) -> None:
+    (folder / "feedback.db-wal").write_bytes(b"\xa5" * 100_000)
+
+
+@_setup
+def _ledger_that_links_to_a_folder(folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "feedback.db").symlink_to("data")
+
+
+@_setup
 def _log_without_ledger(folder: Path) -> None:
     (folder / "feedback.db-wal").write_bytes(b"what a crash left")
 
@@ -308,7 +326,29 @@ def _closed_lock(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _readable_ledger(folder: Path) -> Iterator[None]:
+    """Let everybody read the ledger and nobody write it."""
+    with _as_nobody(folder, folder / "feedback.db"):
+        was = os.geteuid()
+        if os.getuid() == 0:
+            os.seteuid(0)
+        (folder / "feedback.db").chmod(0o444)
+        os.seteuid(was)
+        yield
+
+
+@contextmanager
+def _closed_log(folder: Path) -> Iterator[None]:
+    """Leave what another user's process has committed and not folded back."""
+    (folder / "feedback.db-wal").touch()
+    with _as_nobody(folder, folder / "feedback.db-wal"):
+        yield
+
+
 SETUPS |= {
+    "readable_ledger": _readable_ledger,
+    "closed_log": _closed_log,
     "two_distributions_for_one_name": _two_distributions_for_one_name,
     "ledger_in_memory": _ledger_in_memory,
     "ledger_locked": _ledger_locked,

@@ -222,6 +222,36 @@ class Picky(Good):
         return customer.email.lower()
 
 
+class Trying(Good):
+    """Tries itself out on somebody."""
+
+    def __init__(self, arrived: list[str]) -> None:
+        super().__init__()
+        self._arrived = arrived
+
+    async def check(self) -> str:
+        """Send a message."""
+        self._arrived.append("a test message")
+        return "works"
+
+
+class Endless(Good):
+    """Never knows whether it works."""
+
+    async def check(self) -> str:
+        """Wait."""
+        await asyncio.Event().wait()
+        return ""
+
+
+class Counting(Good):
+    """Says how many it reached."""
+
+    async def check(self) -> Any:
+        """Count."""
+        return 1
+
+
 class Once(Good):
     """Cannot be closed before it was opened."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feedback_app import Notifier
-from feedback_app.testing import check_notifier, failures
+from feedback_app.testing import FarSide, check_notifier, failures
 from tests.testing import bad_notifiers as bad
 
 RECEIPT = "a message ends in a Receipt"
@@ -17,6 +17,7 @@ CANCELLED = "a send that is cancelled ends, the next one works"
 CLOSE = "close does no harm before open, after a failed one, twice"
 LEFT = "close leaves no task and no thread"
 SECRETS = "its secrets are shown nowhere"
+CHECKED = "check ends in time and sends nothing"
 ADDRESS = "every customer has an address or None"
 
 CASES: list[tuple[type[Notifier], str, str]] = [
@@ -48,6 +49,12 @@ CASES: list[tuple[type[Notifier], str, str]] = [
     (bad.Telling, SECRETS, "one stands in an error"),
     (bad.Lost, ADDRESS, "address returned int"),
     (bad.Picky, ADDRESS, "a customer of whom only the id is known; it raised AssertionError"),
+    (
+        bad.Endless,
+        CHECKED,
+        "wanted check to say what it reached, or to raise as send does; it did not end in time",
+    ),
+    (bad.Counting, CHECKED, "wanted a text or None; check returned int"),
     (bad.Once, CLOSE, "close to do no harm before open; it raised AttributeError"),
     (bad.NotTwice, "it works again after a new start", "it raised RuntimeError: there can be only one"),
 ]
@@ -84,6 +91,19 @@ async def test_a_good_one_passes_and_what_could_not_be_tested_is_said() -> None:
     untested = {finding.check: finding.happened for finding in findings if finding.state == "not tested"}
     assert len(untested) == 5
     assert all("nobody said how to provoke it" in why for why in untested.values())
+
+
+async def test_a_check_that_sends_fails() -> None:
+    """The far side has got something."""
+    arrived: list[str] = []
+    far_side = FarSide()
+    far_side.received = lambda: arrived  # type: ignore[method-assign]
+    (finding,) = await check_notifier(lambda: bad.Trying(arrived), far_side, only=[CHECKED])
+    assert (finding.state, finding.expected, finding.happened) == (
+        "fails",
+        "check to send nothing",
+        "1 arrived",
+    )
 
 
 async def test_an_unknown_check_is_refused() -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from feedback_app.errors import BadConfig, FeedbackAppError, NotFound
 from feedback_app.store import migrate
-from feedback_app.store.ledger import Ledger
+from feedback_app.store.ledger import Ledger, Room
 from feedback_app.store.postgresql import looking, schema
 from feedback_app.store.postgresql.engines import url_of, writing_engine
 from feedback_app.store.postgresql.failures import explained
+from feedback_app.store.postgresql.leases import living
 from feedback_app.store.postgresql.store import PostgresStore
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Role
 
 T = TypeVar("T")
+
+_LOOK = 10  # seconds that a query of who only looks may take
 
 # Two upgrades at once: the second one waits and finds nothing to do. Held to the transaction's end, as poolers want.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('feedback_app migration'))"
@@ -89,6 +92,33 @@ class PostgresLedger(Ledger):
         if self.revision() is None:
             raise NotFound(f"{self.name}: there is no ledger; `feedback-app db upgrade` makes it")
 
+    def look(self, query: Callable[[Connection], T]) -> T:
+        """Run a query that cannot write, for a limited time."""
+
+        def work(connection: Connection) -> T:
+            connection.exec_driver_sql(f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{_LOOK}s'")
+            return query(connection)
+
+        return self._do(work)
+
+    def running_daemon(self) -> int | None:
+        """Ask for heartbeats that are young enough."""
+        pids = self.look(living)
+        return pids[0] if pids else None
+
+    def damage(self, *, full: bool) -> None:
+        """Look at nothing: its pages are the server's, and pg_amcheck looks at them."""
+        del full
+
+    def room(self) -> Room:
+        """Return what the database takes; the server's operator knows its disks."""
+        query = "SELECT pg_database_size(current_database())"
+        return Room(self.look(lambda one: int(one.exec_driver_sql(query).scalar_one())), 0, None)
+
+    def files(self) -> list[Path]:
+        """Return nothing: they are the server's."""
+        return []
+
     def warnings(self) -> list[str]:
         """Say nothing: the server's operator knows its disks."""
         return []
@@ -104,6 +134,8 @@ class PostgresLedger(Ledger):
 
 def _password_in(file: Path) -> str:
     try:
+        if file.is_fifo():  # reading would wait for a writer, maybe for ever
+            raise BadConfig(f"[store] password_file: {file} is a pipe, a file is wanted")
         password = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"

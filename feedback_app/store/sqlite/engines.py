@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
     from pathlib import Path
 
 BUSY_TIMEOUT_MS = 5_000
@@ -58,6 +60,13 @@ def writing_engine(path: Path) -> Engine:
         hide_parameters=True,  # errors are logged, and the parameters are names, addresses and comments
     )
     _prepare(engine, _COMMON + _WRITER, "BEGIN IMMEDIATE")
+    return engine
+
+
+def looking_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    """Return the engine for who only looks: `connect` makes a connection that cannot write; a block is a snapshot."""
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+    _prepare(engine, (f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",), "BEGIN")
     return engine
 
 

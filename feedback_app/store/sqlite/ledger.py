@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from feedback_app.store.ledger import Ledger
+from feedback_app.store.ledger import Ledger, Room
 from feedback_app.store.migrate import HEAD
-from feedback_app.store.sqlite import checking, file, place, sizing
-from feedback_app.store.sqlite.lock import LedgerLock
+from feedback_app.store.sqlite import checking, file, pages, place, sizing
+from feedback_app.store.sqlite.engines import looking_engine
+from feedback_app.store.sqlite.failures import explained
+from feedback_app.store.sqlite.lock import LedgerLock, daemon_runs
 from feedback_app.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from feedback_app.store.checks import Checked
     from feedback_app.store.sizes import Size
     from feedback_app.store.store import Role
+
+T = TypeVar("T")
 
 
 class SqliteLedger(Ledger):
@@ -57,6 +64,30 @@ class SqliteLedger(Ledger):
     def size(self) -> Size:
         """Measure it, on one snapshot."""
         return sizing.size_of(self.path)
+
+    def look(self, query: Callable[[Connection], T]) -> T:
+        """Run a query on a connection that cannot write; nothing is made."""
+        engine = looking_engine(lambda: file.looking_at(self.path))
+        with explained(self.path), engine.connect() as connection:
+            return query(connection)
+
+    def running_daemon(self) -> int | None:
+        """Ask the lock who holds it."""
+        return daemon_runs(self.path)
+
+    def damage(self, *, full: bool) -> list[str] | None:
+        """Have SQLite look through the pages, and with `full` also compare the indices."""
+        return pages.damage(self.path, full=full)
+
+    def room(self) -> Room:
+        """Return the sizes of the files and the room beside them."""
+        log = place.size(place.wal_of(self.path))
+        return Room(place.size(self.path), log, place.room(place.beside(self.path, "").parent))
+
+    def files(self) -> list[Path]:
+        """Return the ledger and its companions, as far as they are there."""
+        all_of_them = (place.beside(self.path, ending) for ending in ("", "-wal", "-shm"))
+        return [one for one in all_of_them if one.exists()]
 
     def warnings(self) -> list[str]:
         """Say what is unwise about the file system."""

@@ -87,8 +87,16 @@ class LedgerLock:
 def daemon_runs(ledger: Path) -> int | None:
     """Return the pid of the daemon that runs on this ledger, 0 when it is not known, None when none runs."""
     lock = LedgerLock(ledger)
-    if not lock.path.exists() or lock.try_acquire("command"):
-        lock.release()
+    try:
+        descriptor = os.open(lock.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
-    found = lock.holder()
-    return (found.pid or 0) if found.role == "daemon" else None
+    try:
+        # Shared, so that many may ask at once; it is let go at once.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        found = lock.holder()
+        return (found.pid or 0) if found.role == "daemon" else None
+    finally:
+        os.close(descriptor)
+    return None

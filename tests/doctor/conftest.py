@@ -1,0 +1,15 @@
+"""Runs `feedback-app doctor` in a folder of its own, as in the tests of the commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from feedback_app.doctor import configuration
+from tests.cli.conftest import cli, folder, ledger
+
+__all__ = ["cli", "folder", "ledger"]  # fixtures
+
+
+@pytest.fixture(autouse=True)
+def _no_units_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "UNITS", ())
