@@ -21,7 +21,7 @@ LAYERS = (
     {"store"},
     {"intake", "delivery", "report"},
     {"plugin_host", "inbox", "kin", "parts", "signals", "supervisor"},
-    {"presence", "processing", "replaying"},
+    {"presence", "processing", "rehearsing", "replaying"},
     {"assembly", "chores"},
     {"service"},
     {"delivering", "daemon"},

@@ -43,6 +43,8 @@ _COMMANDS = {
     ),
     "sources": ("feedback_app.cli.sources:group", "Sources: list, pause, resume, dead letters."),
     "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list, new, test."),
+    "templates": ("feedback_app.cli.templates:group", "Templates: list, preview, check."),
+    "notify": ("feedback_app.cli.notify:group", "Send a test message down the real path."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show, schema."),
     "db": ("feedback_app.cli.db:group", "The ledger: upgrade, current, copy."),
 }
