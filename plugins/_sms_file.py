@@ -20,6 +20,7 @@ class SmsFile:
 
     def __init__(self, path: Path) -> None:
         self._file = LineFile(path)
+        self._name = path.name
 
     async def open(self) -> None:
         """Make the file. Raises ChannelDown naming it when that cannot be."""
@@ -42,4 +43,4 @@ class SmsFile:
             "segments": sms.segments,
         }
         await self._file.append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
-        return Receipt()
+        return Receipt(detail=f"written to {self._name}")

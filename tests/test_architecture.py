@@ -22,7 +22,7 @@ LAYERS = (
     {"intake", "delivery", "report"},
     {"plugin_host", "inbox", "kin", "parts", "signals", "supervisor"},
     {"presence", "processing", "rehearsing", "replaying"},
-    {"assembly", "chores"},
+    {"assembly", "chores", "trying"},
     {"service"},
     {"delivering", "daemon"},
     {"testing"},

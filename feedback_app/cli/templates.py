@@ -136,7 +136,8 @@ def _wanted(name: str, settings: Settings) -> Wanted:
     if named is not None and (named.channel is None or named.channel in channels):
         return Wanted(named.purpose, named.channel or _DEFAULT_CHANNEL, named.language)
     known = [*KINDS, *(f"{kind}.{channel}" for kind in KINDS[:-1] for channel in channels)]
-    near = difflib.get_close_matches(name, [*known, *_templates(settings).names()], n=1, cutoff=0.85)
+    files = [one for one in _templates(settings).names() if name_of(one) is not None]
+    near = difflib.get_close_matches(name, [*known, *files], n=1, cutoff=0.85)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
     raise NotFound(f"no message is made of {name[:60]!r}; {hint}")
 
