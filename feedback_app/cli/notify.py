@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import echo_json, iso, json_option
 from feedback_app.cli.messages import detail_data
 from feedback_app.cli.paging import echo_text
@@ -34,7 +35,7 @@ def group() -> None:
 
 
 @group.command()
-@click.argument("channel", type=NAME)
+@click.argument("channel", type=NAME, shell_complete=completing.channels)
 @click.argument("address", type=NAME)
 @click.option(
     "--template",

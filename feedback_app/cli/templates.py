@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import echo_json, echo_table, json_option
 from feedback_app.cli.paging import echo_text
 from feedback_app.cli.sampling import locale_option, rating_option, sample_rating
@@ -47,7 +48,7 @@ def list_(program: Program, *, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=completing.messages)
 @rating_option
 @locale_option
 @click.option(
