@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from email import policy
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -111,18 +110,22 @@ def test_a_channel_that_cannot_be_opened_does_not_hinder_another_one(
 async def test_a_running_daemon_delivers_it(cli: Cli, folder: Path) -> None:
     """And the command hears of it."""
     config = business(folder)
-    codes: list[int] = []
-
-    def run() -> None:
-        codes.append(cli("notify", "test", "chat", "ada").code)
-
     async with running(daemon(config)):
-        command = Thread(target=run)
-        command.start()
-        await asyncio.to_thread(command.join, 20)
-    assert codes == [0]
+        said = await asyncio.to_thread(cli, "notify", "test", "chat", "ada")
+    assert (said.code, said.said[0]) == (0, "the running daemon delivers it")
     (message_id,) = sent(folder)
     assert message_id.startswith("test.")
+
+
+async def test_on_a_shared_ledger_it_is_the_same(cli: Cli, folder: Path, postgres_url: str) -> None:
+    """Without a daemon, and with one."""
+    config = business(folder, config=f'[store]\nurl = "{postgres_url}"\n')
+    alone = await asyncio.to_thread(cli, "notify", "test", "chat", "ada")
+    assert (alone.code, alone.said[0]) == (0, "no daemon runs, so it is delivered here")
+    async with running(daemon(config)):
+        beside = await asyncio.to_thread(cli, "notify", "test", "chat", "ada")
+    assert (beside.code, beside.said[0]) == (0, "the running daemon delivers it")
+    assert len(sent(folder)) == 2
 
 
 @pytest.mark.parametrize(
