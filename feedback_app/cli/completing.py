@@ -65,13 +65,9 @@ def _completing(names: Callable[[Settings], Iterable[str]]) -> Completer:
     """Return what completes to names that the configuration holds; none where it cannot be read."""
 
     def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        from feedback_app.errors import BadConfig
         from feedback_app.settings import read_settings
 
-        try:
-            settings = read_settings(*context.find_root().params.get("files", ())).settings
-        except BadConfig:
-            return []
+        settings = read_settings(*context.find_root().params.get("files", ())).settings
         found = names(settings) if settings is not None else ()
         return sorted({name for name in found if name.startswith(incomplete)})
 
