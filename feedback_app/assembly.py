@@ -19,11 +19,11 @@ from feedback_app.intake.payloads import PayloadForm, field_map
 from feedback_app.intake.scale import Scale
 from feedback_app.intake.sourcing import Sourcing
 from feedback_app.intake.taking import Taker
-from feedback_app.pipeline import Composer, Pipeline, Policy
+from feedback_app.pipeline import Pipeline, Policy
 from feedback_app.plugin_host import PluginHost
 from feedback_app.plugin_host.places import written_at
-from feedback_app.report.render import Renderer
-from feedback_app.settings.schema import LimitSettings, TemplatesSettings
+from feedback_app.rehearsing import check_templates, composer_of
+from feedback_app.settings.schema import LimitSettings
 from feedback_app.store import daemons, recovery
 from feedback_app.store.ledger import ledger_of
 from feedback_app.store.limits import Limit
@@ -60,7 +60,8 @@ def load_plugins(settings: Settings) -> PluginHost:
     Raises BadConfig.
     """
     host = PluginHost.load(settings)
-    problems = [*host.problems, *_unfit(settings, host)]
+    templates = check_templates(settings, host.notifiers)
+    problems = [*host.problems, *templates.problems, *_undeliverable_reports(settings, host)]
     if problems:
         raise BadConfig(*problems)
     return host
@@ -78,16 +79,18 @@ def examine(settings: Settings) -> tuple[list[str], list[str]]:
         ledger_problems, ledger_warnings = list(error.problems), []
     else:
         ledger_problems, ledger_warnings = ledger.problems(), ledger.warnings()
+    templates = check_templates(settings, host.notifiers)
     problems = [
         *_refusal_of(host.check_all),
-        *_unfit(settings, host),
+        *templates.problems,
+        *_undeliverable_reports(settings, host),
         *ledger_problems,
     ]
     warnings = [
         *settings.warnings,
         *host.warnings,
         *_unserved_defaults(settings, host),
-        *composer_of(settings).strays(host.notifiers),
+        *templates.warnings,
         *ledger_warnings,
     ]
     return problems, warnings
@@ -98,24 +101,17 @@ def _unserved_defaults(settings: Settings, host: PluginHost) -> Iterator[str]:
         where = written_at(settings, "pipeline", "default_channels")
         for channel in settings.pipeline.default_channels:
             if channel not in host.notifiers:
-                yield f"{where}: {_unserved(channel, host)}"
+                yield f"{where}: {unserved(channel, host)}"
 
 
-def _unfit(settings: Settings, host: PluginHost) -> Iterator[str]:
-    """Yield what is wrong with the templates, and reports that nobody could take along."""
-    folder = settings.templates_directory
-    is_meant = settings.templates.directory != TemplatesSettings().directory
-    if not folder.is_dir() and (is_meant or folder.exists()):
-        what = f"{folder} is not a folder" if folder.exists() else f"there is no folder {folder}"
-        yield f"{written_at(settings, 'templates', 'directory')}: {what}"
-    yield from _refusal_of(partial(composer_of(settings).check, host.notifiers))
-    yield from _refusal_of(Renderer(folder).check)
+def _undeliverable_reports(settings: Settings, host: PluginHost) -> Iterator[str]:
     for name, report in settings.reports.items():
         if report.to and report.channel not in host.notifiers:
-            yield f"{written_at(settings, 'reports', name, 'channel')}: {_unserved(report.channel, host)}"
+            yield f"{written_at(settings, 'reports', name, 'channel')}: {unserved(report.channel, host)}"
 
 
-def _unserved(channel: str, host: PluginHost) -> str:
+def unserved(channel: str, host: PluginHost) -> str:
+    """Say that nobody serves a channel, and which there are."""
     return f"no plugin serves the channel '{channel}'; there are: {', '.join(host.notifiers) or 'none'}"
 
 
@@ -125,17 +121,6 @@ def _refusal_of(check: Callable[[], None]) -> tuple[str, ...]:
     except BadConfig as error:
         return error.problems
     return ()
-
-
-def composer_of(settings: Settings) -> Composer:
-    """Return what forms the messages."""
-    rating = settings.rating
-    return Composer(
-        settings.templates_directory,
-        business=settings.business.name,
-        lowest=rating.minimum,
-        highest=rating.maximum,
-    )
 
 
 def pipeline_of(settings: Settings, host: PluginHost, *, ledger_id: str) -> Pipeline:

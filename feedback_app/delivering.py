@@ -5,19 +5,41 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app import assembly
 from feedback_app.clock import now_ms
 from feedback_app.concurrency import Every, Ticker
-from feedback_app.errors import Busy, Unreachable
+from feedback_app.errors import Busy, Unreachable, what_ended
 from feedback_app.plugin_host import Observers
 from feedback_app.presence import Presence
 from feedback_app.store.ledger import ledger_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from feedback_app.delivery.dispatcher import Dispatcher
     from feedback_app.settings import Settings
+    from feedback_app.store.store import Store
+
+
+class Delivery(NamedTuple):
+    """What delivers at the moment."""
+
+    store: Store
+    dispatchers: Sequence[Dispatcher]
+
+    def wake(self) -> None:
+        """Say that something was put into the outbox."""
+        for one in self.dispatchers:
+            one.conveyor.wake()
+
+    async def idle(self) -> None:
+        """Wait until nothing is due."""
+        for one in self.dispatchers:
+            await one.conveyor.idle()
 
 
 async def deliver_now(settings: Settings, purpose: str) -> Counter[str] | None:
@@ -25,17 +47,38 @@ async def deliver_now(settings: Settings, purpose: str) -> Counter[str] | None:
 
     None where a daemon was started meanwhile, which does it. Raises BadConfig for plugins that are not fit.
     """
+    async with delivering(settings, purpose) as delivery:
+        if delivery is None:
+            return None
+        await delivery.idle()
+    return sum((one.counts for one in delivery.dispatchers), Counter())
+
+
+@asynccontextmanager
+async def delivering(
+    settings: Settings, purpose: str, channel: str | None = None
+) -> AsyncIterator[Delivery | None]:
+    """Deliver messages of one purpose, by one channel where it is given, until the block ends.
+
+    What is being sent then is finished. Enters with None where a daemon runs. Raises as `deliver_now` does.
+    """
     host = assembly.load_plugins(settings)
+    serving = host
+    if channel is not None:  # the others are not even opened
+        serving = replace(host, notifiers={channel: host.notifiers[channel]})
     async with AsyncExitStack() as stack:
         try:
             store = await stack.enter_async_context(ledger_of(settings).open("daemon"))
         except Unreachable:
             raise
         except Busy:
-            return None
+            store = None
+        if store is None:
+            yield None
+            return
         observers = Observers(host)
         stack.push_async_callback(observers.close)
-        await assembly.open_notifiers(stack, host)
+        await assembly.open_notifiers(stack, serving)
         await assembly.recover(store, host, settings, now_ms())
         presence = await stack.enter_async_context(
             Presence(store, boot_id=secrets.token_hex(8), clock=now_ms)
@@ -44,7 +87,7 @@ async def deliver_now(settings: Settings, purpose: str) -> Counter[str] | None:
             await presence.sign_on(assembly.resending(host))
         dispatchers = assembly.dispatchers_of(
             settings,
-            host,
+            serving,
             store,
             lease=presence,
             clock=now_ms,
@@ -57,12 +100,16 @@ async def deliver_now(settings: Settings, purpose: str) -> Counter[str] | None:
                 await presence.beat({}, {})
 
         heartbeat = Ticker(Every(seconds=presence.heartbeat), beat, name="heartbeat")
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(heartbeat.run(), name="heartbeat")
-            working = [tasks.create_task(one.conveyor.run(), name=one.conveyor.name) for one in dispatchers]
-            for one in dispatchers:
-                await one.conveyor.idle()
-                one.conveyor.stop()
-            await asyncio.gather(*working)
-            heartbeat.stop()
-        return sum((one.counts for one in dispatchers), Counter())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(heartbeat.run(), name="heartbeat")
+                working = [
+                    tasks.create_task(one.conveyor.run(), name=one.conveyor.name) for one in dispatchers
+                ]
+                yield Delivery(store, dispatchers)
+                for one in dispatchers:
+                    one.conveyor.stop()
+                await asyncio.gather(*working)
+                heartbeat.stop()
+        except BaseExceptionGroup as group:
+            raise what_ended(group) from group

@@ -21,7 +21,7 @@ Ended: TypeAlias = Literal[
     "low", "thanked", "no_customer", "unknown_customer", "no_channel", "opted_out", "history"
 ]  # where the road of a rating ended
 
-Purpose: TypeAlias = Literal["thanks", "apology", "report"]  # why a message is sent
+Purpose: TypeAlias = Literal["thanks", "apology", "report", "test"]  # why a message is sent
 
 MESSAGE_STATES = ("queued", "sending", "sent", "held", "suppressed", "dead")
 FEEDBACK_STATES = ("received", "processed", "dead")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Render: TypeAlias = Callable[[dict[str, object]], str]
 
 SHIPPED = Path(__file__).parent / "templates"
+_ENDINGS = (".html", ".txt")
 NOTHING = "nothing comes out of it; delete the file to get the shipped wording"
 
 _PACKAGES = re.compile(
@@ -83,10 +84,19 @@ class Templates:
         """
         return [f"template {one.name}: is not a file" for one in self.own_files() if not one.is_file()]
 
+    def names(self) -> list[str]:
+        """Return the names of all templates, the operator's and the shipped ones."""
+        shipped = {one.name for one in SHIPPED.iterdir() if one.suffix in _ENDINGS}
+        return sorted(shipped | {one.name for one in self.own_files()})
+
+    def place(self, name: str) -> Path | None:
+        """Return the file that is taken for a name, None when there is none."""
+        return next((file for folder in self.folders if (file := folder / name).is_file()), None)
+
     def own_files(self) -> list[Path]:
         """Return what stands in the operator's folder under the name of a template."""
         own = [folder for folder in self.folders if folder != SHIPPED and folder.is_dir()]
-        return sorted(one for folder in own for one in folder.iterdir() if one.suffix in (".html", ".txt"))
+        return sorted(one for folder in own for one in folder.iterdir() if one.suffix in _ENDINGS)
 
     def _make_environment(self) -> Environment:
         from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape

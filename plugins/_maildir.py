@@ -59,11 +59,11 @@ class Maildir:
             # A reader moves what it has seen to cur and appends flags: none or "seen" are the usual ones.
             seen = (self._path / "cur" / f"{name}:2,{flags}" for flags in ("", "S"))
             if finished.exists() or any(path.exists() for path in seen):
-                return "already stored"
+                return f"already stored in {self._path.name}"
             _write_durably(unfinished, data)
             unfinished.rename(finished)
             _sync_folder(finished.parent)
-        return "stored"
+        return f"stored in {self._path.name}/new"
 
 
 def file_name(message_id: str) -> str:

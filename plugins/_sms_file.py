@@ -20,6 +20,7 @@ class SmsFile:
 
     def __init__(self, path: Path) -> None:
         self._file = LineFile(path)
+        self._name = path.name
 
     async def check(self) -> None:
         """There is nobody to reach."""
@@ -45,4 +46,4 @@ class SmsFile:
             "segments": sms.segments,
         }
         await self._file.append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
-        return Receipt()
+        return Receipt(detail=f"written to {self._name}")

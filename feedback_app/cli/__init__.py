@@ -44,6 +44,9 @@ _COMMANDS = {
     ),
     "sources": ("feedback_app.cli.sources:group", "Sources: list, pause, resume, dead letters."),
     "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list, new, test."),
+    "templates": ("feedback_app.cli.templates:group", "Templates: list, preview, check."),
+    "notify": ("feedback_app.cli.notify:group", "Send a test message down the real path."),
+    "completion": ("feedback_app.cli.completing:completion", "Completion by Tab: for bash, zsh, fish."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show, schema."),
     "db": ("feedback_app.cli.db:group", "The ledger: backup, restore, check, size, upgrade, current, copy."),
 }
@@ -70,6 +73,10 @@ def cli(context: click.Context, files: tuple[Path, ...], debug: bool) -> None:
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; errors become one line each on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if os.environ.get("_FEEDBACK_APP_COMPLETE"):
+        from feedback_app.cli.completing import answer
+
+        return answer(cli)
     # Names and comments of any script are printed, also where the locale is C.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.contact import contact_options, contact_rules, customer_of, judged, warn_of_unserved
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened
 from feedback_app.cli.importing import STANDARD_INPUT, Kind, Request, import_options, run_import
@@ -190,7 +191,13 @@ def _counts(tally: Tally) -> dict[str, int]:
 @group.command(name="list")
 @click.option("--state", type=click.Choice(FEEDBACK_STATES), help="Only ratings in this state.")
 @click.option("--customer", metavar="ID", type=NAME, help="Only ratings of this customer.")
-@click.option("--source", metavar="NAME", type=NAME, help="Only ratings of this source.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    type=NAME,
+    shell_complete=completing.sources,
+    help="Only ratings of this source.",
+)
 @limit_option
 @json_option
 @click.pass_obj

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import echo_json, iso, json_option, limit_option, shortened
 from feedback_app.cli.paging import PAGE, Form, echo_facts, echo_text, print_rows
 from feedback_app.cli.receipts import bounces, receipts
@@ -31,7 +32,13 @@ def group() -> None:
 
 @group.command(name="list")
 @click.option("--state", type=click.Choice(MESSAGE_STATES), help="Only messages in this state.")
-@click.option("--channel", metavar="NAME", type=NAME, help="Only messages by this channel.")
+@click.option(
+    "--channel",
+    metavar="NAME",
+    type=NAME,
+    shell_complete=completing.channels,
+    help="Only messages by this channel.",
+)
 @click.option("--purpose", type=click.Choice(get_args(Purpose)), help="Only messages of this kind.")
 @limit_option
 @json_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import echo_json, echo_table, json_option, shown
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _channels_down(program: Program) -> dict[str, str]:
 
 
 @plugins.command(name="test")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.plugins)
 @click.option("--live", is_flag=True, help="Let it reach other machines: some sixty messages to nobody.")
 @json_option
 @click.pass_context

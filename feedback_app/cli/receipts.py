@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct, json
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import echo_json, json_option
 from feedback_app.cli.typed import NAME
 from feedback_app.errors import BadData, ForgedReceipt, UsageError
@@ -73,7 +74,14 @@ def receipts() -> None:
 
 @receipts.command(name="ingest")
 @click.argument("file", type=click.File("rb"))
-@click.option("--channel", metavar="NAME", type=NAME, required=True, help="Whose gateway sent them.")
+@click.option(
+    "--channel",
+    metavar="NAME",
+    type=NAME,
+    required=True,
+    shell_complete=completing.channels,
+    help="Whose gateway sent them.",
+)
 @json_option
 @click.pass_obj
 def ingest_receipts(program: Program, file: Any, channel: str, *, as_json: bool) -> None:

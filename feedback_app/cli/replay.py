@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import iso, json_option, limit_option, shown
 from feedback_app.cli.typed import NAME
 from feedback_app.errors import UsageError
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--since", required=True, metavar="MOMENT", help="Ratings that arrived then or later.")
 @click.option("--until", required=True, metavar="MOMENT", help="Ratings that arrived before.")
-@click.option("--source", metavar="NAME", type=NAME, help="Only ratings of this source.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    type=NAME,
+    shell_complete=completing.sources,
+    help="Only ratings of this source.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be different, change nothing.")
 @click.option(
     "--config",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import Program, echo_json, echo_table, iso, json_option
 from feedback_app.errors import CannotCreate, StorageFailed, Unavailable, UsageError
 
@@ -33,7 +34,7 @@ def report() -> None:
 
 
 @report.command()
-@click.argument("name", default="daily")
+@click.argument("name", default="daily", shell_complete=completing.reports)
 @click.option("--date", "on", metavar="DATE", help="A local day such as 2026-11-21; yesterday by default.")
 @click.option(
     "--format",
@@ -68,7 +69,7 @@ def build(program: Program, name: str, on: str | None, form: Format, output: Pat
 
 
 @report.command()
-@click.argument("name", default="daily")
+@click.argument("name", default="daily", shell_complete=completing.reports)
 @click.option("--date", "on", metavar="DATE", help="A local day that is over; yesterday by default.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent to whom.")
 @click.pass_obj
@@ -98,7 +99,7 @@ def send(program: Program, name: str, on: str | None, *, dry_run: bool) -> None:
 
 
 @report.command(name="list")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.reports)
 @json_option
 @click.pass_obj
 def list_(program: Program, name: str | None, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import echo_json, echo_table, iso, json_option, limit_option, shortened
 from feedback_app.cli.typed import NAME
 from feedback_app.errors import NotFound
@@ -43,7 +44,7 @@ def list_(program: Program, *, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=completing.sources)
 @click.pass_obj
 def pause(program: Program, name: str) -> None:
     """Let a source rest, until it is resumed; a running daemon does so within two seconds."""
@@ -60,7 +61,7 @@ def pause(program: Program, name: str) -> None:
 
 
 @group.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=completing.sources)
 @click.pass_obj
 def resume(program: Program, name: str) -> None:
     """Let a paused source go on."""
@@ -76,7 +77,7 @@ def resume(program: Program, name: str) -> None:
 
 
 @group.command()
-@click.argument("name", type=NAME, required=False)
+@click.argument("name", type=NAME, shell_complete=completing.sources, required=False)
 @limit_option
 @json_option
 @click.pass_obj

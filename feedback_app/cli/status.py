@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from feedback_app import __version__
+from feedback_app.cli.alive import must_be_alive
 from feedback_app.cli.context import Program, echo_json, iso, json_option
 from feedback_app.clock import now_ms
 
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only exit with 1 unless a daemon runs here whose heartbeat is below 60 s old.",
+)
 @json_option
 @click.pass_obj
-def status(program: Program, *, as_json: bool) -> None:
+def status(program: Program, *, check: bool, as_json: bool) -> None:
     """Show what waits, what is done and what is wrong."""
     settings = program.settings()
+    if check:
+        program.with_store(must_be_alive)
+        return
     data = program.with_store(lambda store: _status(store, settings))
     if as_json:
         echo_json(data)

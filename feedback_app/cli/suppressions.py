@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from feedback_app.cli import completing
 from feedback_app.cli.context import iso, json_option, limit_option
 from feedback_app.cli.paging import Form, print_rows
 from feedback_app.cli.typed import NAME
@@ -37,7 +38,7 @@ def list_(program: Program, /, *, limit: int | None, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("channel", type=NAME)
+@click.argument("channel", type=NAME, shell_complete=completing.channels)
 @click.argument("address")
 @click.option("--reason", default="added by the operator", help="Shown with each message that is not sent.")
 @click.pass_obj
@@ -53,7 +54,7 @@ def add(program: Program, channel: str, address: str, reason: str) -> None:
 
 
 @group.command()
-@click.argument("channel", type=NAME)
+@click.argument("channel", type=NAME, shell_complete=completing.channels)
 @click.argument("address")
 @click.pass_obj
 def remove(program: Program, channel: str, address: str) -> None:

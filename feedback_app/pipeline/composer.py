@@ -11,21 +11,23 @@ customer's language in front of its ending (`thanks.sms.de.txt`):
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from feedback_app.errors import BadConfig
-from feedback_app.model import Customer, Feedback
-from feedback_app.templating import NOTHING, Templates
+from feedback_app.templating import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from feedback_app.model import Customer, Feedback
     from feedback_app.templating import Render
 
-_LONGEST = 256 * 1024  # characters of one part
-_ANY = "*"  # stands for a channel without templates of its own, which may come to be used any time
+Role: TypeAlias = Literal["subject", "text", "html"]
+
+LONGEST = 256 * 1024  # characters of one part
 PURPOSES = ("thanks", "apology")
+ROLES: tuple[Role, ...] = ("subject", "text", "html")
 
 
 class Form(NamedTuple):
@@ -36,36 +38,47 @@ class Form(NamedTuple):
     html: str
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
+    """What one part of a message is rendered by."""
+
     file: str  # the template's name
     render: Render
 
 
+class TemplateName(NamedTuple):
+    """What a template's name says."""
+
+    purpose: str
+    channel: str | None  # None: for every channel without one of its own
+    role: Role
+    language: str | None  # None: for every language without one of its own
+
+
 class _Parts(NamedTuple):
-    subject: _Part
-    text: _Part
-    html: _Part | None
+    subject: Part
+    text: Part
+    html: Part | None
 
 
 class Composer:
-    """Renders messages; each template is read and compiled once, when it is first needed or by `check`."""
+    """Renders messages; each template is read and compiled once, when it is first needed or by a rehearsal."""
 
     def __init__(self, folder: Path, *, business: str, lowest: float = 1, highest: float = 5) -> None:
-        self._templates = Templates(folder, longest=_LONGEST)
+        self.templates = Templates(folder, longest=LONGEST)
         self._constant = {"business": business, "lowest": number(lowest), "highest": number(highest)}
-        self._ratings = (lowest, highest)
+        self.scale = (lowest, highest)
         self._parts: dict[tuple[str, str, str | None], _Parts] = {}
 
     def compose(self, purpose: str, channel: str, feedback: Feedback, customer: Customer) -> Form:
         """Render the message for one rating.
 
-        Raises BadConfig naming the template and its line; `check` finds that before the start.
+        Raises BadConfig naming the template and its line; `rehearsal.check` finds that before the start.
         """
         key = (purpose, channel, customer.locale)
         parts = self._parts.get(key)
         if parts is None:
             parts = self._parts[key] = self._load(*key)
-        values = self._values(feedback, customer)
+        values = self.values(feedback, customer)
         html = parts.html
         return Form(
             subject=" ".join(parts.subject.render(values).split()),  # a subject is one line
@@ -73,7 +86,7 @@ class Composer:
             html=html.render(values) if html is not None else "",
         )
 
-    def _values(self, feedback: Feedback, customer: Customer) -> dict[str, object]:
+    def values(self, feedback: Feedback, customer: Customer) -> dict[str, object]:
         """Return every name that a template may use."""
         return {
             **self._constant,
@@ -83,23 +96,9 @@ class Composer:
             "comment": feedback.comment,
         }
 
-    def check(self, channels: Iterable[str]) -> None:
-        """Render everything once with sample data, in every language there is a template for.
-
-        Raises BadConfig with a line for each problem.
-        """
-        problems = self._templates.unreadable()
-        for channel in (*channels, _ANY):
-            for purpose in PURPOSES:
-                for locale in (None, *self._locales()):
-                    for stems, ending in _templates_of(purpose, channel):
-                        problems += self._problems(stems, ending, locale)
-        if problems:
-            raise BadConfig(*dict.fromkeys(problems))
-
     def strays(self, channels: Iterable[str]) -> list[str]:
         """Return a line for each file that looks like a template for messages and that no message uses."""
-        languages = ("", *(f".{tag}" for tag in self._locales()))
+        languages = ("", *(f".{tag}" for tag in self.languages()))
         used = {
             f"{stem}{language}.{ending}"
             for channel in channels
@@ -110,53 +109,33 @@ class Composer:
         }
         return [
             f"template {file.name}: no message uses it{_did_you_mean(file.name, used)}"
-            for file in self._templates.own_files()
+            for file in self.templates.own_files()
             if file.name not in used and difflib.get_close_matches(file.name.split(".")[0], PURPOSES)
         ]
 
-    def _problems(self, stems: tuple[str, ...], ending: str, locale: str | None) -> tuple[str, ...]:
-        """Say what is wrong with one part, in the words of the first sample that shows it."""
-        try:
-            part = self._first(stems, ending, locale)
-            texts = [part.render(values) for values in self._samples()] if part else []
-        except BadConfig as error:
-            return error.problems
-        if part and ending == "txt" and not all(text.strip() for text in texts):
-            return (f"template {part.file}: {NOTHING}",)
-        return ()
-
-    def _samples(self) -> Iterable[dict[str, object]]:
-        """Yield the values of a lowest and a highest rating, by somebody with a name and somebody without."""
-        for rating in self._ratings:
-            feedback = Feedback(rating=rating, item="Blue umbrella", comment="Sample comment")
-            yield self._values(feedback, Customer(id="c1", name="Ada Lovelace"))
-            yield self._values(feedback, Customer(id="c1"))
-
-    def _locales(self) -> list[str]:
+    def languages(self) -> list[str]:
         """Return the languages that template files exist for."""
-        endings = set()
-        for folder in self._templates.folders:
-            for file in folder.glob("*.*.*") if folder.is_dir() else ():
-                tag = file.suffixes[-2].removeprefix(".")
-                if len(tag.split("-")[0]) == 2 and tag.split("-")[0].isalpha():  # noqa: PLR2004 - ISO 639-1
-                    endings.add(tag)
-        return sorted(endings)
+        tags = (named.language for name in self.templates.names() if (named := name_of(name)))
+        return sorted({tag for tag in tags if tag})
+
+    def part(self, role: Role, purpose: str, channel: str, locale: str | None) -> Part | None:
+        """Return what renders a part, None for an HTML form that there is none of. Raises BadConfig as `find` does."""
+        return self._first(*_templates_of(purpose, channel)[ROLES.index(role)], locale)
 
     def _load(self, purpose: str, channel: str, locale: str | None) -> _Parts:
-        found = [self._first(*one, locale) for one in _templates_of(purpose, channel)]
-        subject, text, html = found
+        subject, text, html = (self.part(role, purpose, channel, locale) for role in ROLES)
         assert subject is not None  # shipped
         assert text is not None
         return _Parts(subject, text, html)
 
-    def _first(self, stems: tuple[str, ...], ending: str, locale: str | None) -> _Part | None:
+    def _first(self, stems: tuple[str, ...], ending: str, locale: str | None) -> Part | None:
         """Return the nearest template that there is: channel before none, language before none."""
         for stem in stems:
             for language in _languages(locale):
                 file = f"{stem}{language}.{ending}"
-                render = self._templates.find(file)
+                render = self.templates.find(file)
                 if render is not None:
-                    return _Part(file, render)
+                    return Part(file, render)
         return None
 
 
@@ -167,6 +146,21 @@ def _templates_of(purpose: str, channel: str) -> tuple[tuple[tuple[str, ...], st
         ((f"{purpose}.{channel}", purpose), "txt"),
         ((f"{purpose}.{channel}",), "html"),
     )
+
+
+_NAME = re.compile(
+    rf"(?P<purpose>{'|'.join(PURPOSES)})(?:\.(?!subject\.)(?P<channel>[a-z][a-z0-9_-]{{2,31}}))?(?P<subject>\.subject)?"
+    r"(?:\.(?P<language>[A-Za-z]{2}(?:-[A-Za-z0-9]{2,8}){0,3}))?\.(?P<ending>txt|html)"
+)  # a word of two letters is a language (ISO 639-1), whatever is longer a channel
+
+
+def name_of(file: str) -> TemplateName | None:
+    """Return what a template's name says, None for one that makes no part of a message to a customer."""
+    found = _NAME.fullmatch(file)
+    if found is None or (found["subject"] and found["ending"] == "html"):
+        return None
+    role: Role = "html" if found["ending"] == "html" else "subject" if found["subject"] else "text"
+    return TemplateName(found["purpose"], found["channel"], role, found["language"])
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

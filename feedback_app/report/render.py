@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from feedback_app.errors import BadConfig
 from feedback_app.model import Section
 from feedback_app.report import wording
+from feedback_app.report.sample import quiet_day, sample_day
 from feedback_app.templating import NOTHING, Templates
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Renderer:
     """Renders reports by the shipped templates or, where the operator has one of the same name, by that."""
 
     def __init__(self, templates_directory: Path | None = None) -> None:
-        self._templates = Templates(templates_directory, longest=LONGEST, filters=wording.FILTERS)
+        self.templates = Templates(templates_directory, longest=LONGEST, filters=wording.FILTERS)
 
     def text(self, report: Report) -> str:
         """Return the plain text part. Raises BadConfig with one line that names the template and its line."""
@@ -49,8 +50,6 @@ class Renderer:
 
     def check(self) -> None:
         """Render both parts with sample figures, empty ones too. Raises BadConfig with a line for each problem."""
-        from feedback_app.report.sample import quiet_day, sample_day
-
         full, quiet = sample_day(), quiet_day()
         occasions = {"": [full], " (on a day without ratings)": [quiet], " (of several days)": [full, quiet]}
         found: dict[str, str] = {}  # problem → the first occasion that shows it
@@ -71,7 +70,7 @@ class Renderer:
         return (f"template {name}: {NOTHING}",) if is_empty else ()
 
     def _render(self, name: str, report: Report) -> str:
-        render = self._templates.find(name)
+        render = self.templates.find(name)
         assert render is not None  # shipped
         return render(_context(report))
 

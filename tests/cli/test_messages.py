@@ -232,7 +232,7 @@ def test_many_are_not_retried_by_a_slip(cli: Cli, outbox: Ledger) -> None:
         (
             ("list", "--purpose", "x"),
             2,
-            "Invalid value for '--purpose': 'x' is not one of 'thanks', 'apology', 'report'.",
+            "Invalid value for '--purpose': 'x' is not one of 'thanks', 'apology', 'report', 'test'.",
         ),
     ],
 )

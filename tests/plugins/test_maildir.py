@@ -28,7 +28,7 @@ async def test_maildir_gets_each_message_once_and_for_its_owner_only(tmp_path: P
     async with opened(email_notifier.make_notifier(settings)) as one:
         first, second = await one.send(message()), await one.send(message())
         await one.send(message(2))
-    assert (first.detail, second.detail) == ("stored", "already stored")
+    assert (first.detail, second.detail) == ("stored in mail/new", "already stored in mail")
     files = sorted((settings.maildir / "new").iterdir())
     assert [file.name for file in files] == ["thanks-1.feedback-app", "thanks-2.feedback-app"]
     assert not list((settings.maildir / "tmp").iterdir())
@@ -49,7 +49,7 @@ async def test_a_mail_that_was_read_is_not_delivered_again(flags: str, tmp_path:
             tmp_path / "cur" / f"thanks-1.feedback-app:2,{flags}"
         )
         receipt = await one.send(message())
-    assert receipt.detail == "already stored"
+    assert receipt.detail == f"already stored in {tmp_path.name}"
     assert not list((tmp_path / "new").iterdir())
 
 

@@ -140,7 +140,7 @@ async def test_the_file_gets_one_line_for_each_message(tmp_path: Path) -> None:
         "text": "Danke,\nJörg[31m 🙂\u2028 tab",
         "segments": 1,
     }
-    assert receipt.detail == "1 segment"
+    assert receipt.detail == "1 segment; written to sms.jsonl"
     assert sorted(f"thanks-{number}" for number in range(1, 21)) == sorted(
         json.loads(line)["id"] for line in lines[:-1]
     )

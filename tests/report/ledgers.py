@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from feedback_app.model import Purpose
     from feedback_app.store.sqlite.store import SqliteStore
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -65,14 +66,20 @@ async def arrive_at(store: SqliteStore, arrivals: Sequence[tuple[int, float]], *
 
 
 async def message(
-    store: SqliteStore, key: str, state: str, *, created: int, settled: int | None = None
+    store: SqliteStore,
+    key: str,
+    state: str,
+    *,
+    created: int,
+    settled: int | None = None,
+    purpose: Purpose = "thanks",
 ) -> None:
-    """Put a thank-you message into the outbox, in any state."""
+    """Put a message into the outbox, in any state."""
     columns = (
         "message_id", "dedupe_key", "purpose", "channel", "recipient", "subject", "text", "html", "state",
         "created_at", "next_attempt_at", "settled_at",
     )  # fmt: skip
-    row = (key, key, "thanks", "email", "ada@example.com", "", "", "", state, created, created, settled)
+    row = (key, key, purpose, "email", "ada@example.com", "", "", "", state, created, created, settled)
     await store.write(lambda connection: insert_rows(connection, "message", columns, [row]))
 
 

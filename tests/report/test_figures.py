@@ -205,6 +205,17 @@ async def test_tells_what_was_sent_that_day_from_what_waits_now(store: SqliteSto
     assert yesterday + 5 == found.oldest_waiting_since
 
 
+async def test_messages_that_only_tried_a_channel_do_not_count(store: SqliteStore) -> None:
+    """Sent, given up or held, they say nothing of how customers are served."""
+    noon = at(DAY)
+    await message(store, "a", "sent", created=noon, settled=noon)
+    for number, state in enumerate(("sent", "dead", "suppressed", "held", "sending")):
+        await message(store, f"test {number}", state, created=noon, settled=noon, purpose="test")
+    found = (await figures(store)).deliveries
+    assert (found.sent, found.died, found.suppressed) == (1, 0, 0)
+    assert (found.held, found.sending, found.dead) == (0, 0, 0)
+
+
 async def test_words_that_pose_as_others_are_laid_open(store: SqliteStore) -> None:
     """Line breaks, direction overrides and zero-width characters cannot fake anything."""
     await arrive(
