@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
-from feedback_app.assembly import composer_of
 from feedback_app.doctor.findings import Finding, ok, problem, taken_apart, warning
-from feedback_app.errors import BadConfig
-from feedback_app.report.render import Renderer
+from feedback_app.rehearsing import check_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,22 +51,15 @@ def _out_of_use(patient: Patient) -> Iterator[Finding]:
 def templates(patient: Patient) -> Iterator[Finding]:
     """Render every template with sample data."""
     folder = patient.settings.templates_directory
-    composer = composer_of(patient.settings)
-    lines: list[str] = []
-    if folder.exists() and not folder.is_dir():
-        lines.append(f"{folder} is not a folder")
-    for check in (partial(composer.check, patient.host.notifiers), Renderer(folder).check):
-        try:
-            check()
-        except BadConfig as error:
-            lines += error.problems
-    for line in lines:
+    found = check_templates(patient.settings, patient.host.notifiers)
+    for line in found.problems:
         named = re.match(r"template (\S+?)(?::| line )", line)
         file = folder / named[1] if named and (folder / named[1]).exists() else folder
-        yield problem("templates", line, f"edit {file}; `feedback-app config check` checks it")
-    for line in composer.strays(patient.host.notifiers):
-        yield warning("templates", line, f"rename or remove it in {folder}")
-    if not lines:
+        yield problem("templates", line, f"edit {file}; `feedback-app templates check` checks it")
+    for line in found.warnings:
+        told, mend = taken_apart(line, f"look into {folder}; `feedback-app templates preview` shows one")
+        yield warning("templates", told, mend)
+    if not found.problems:
         yield ok("templates", "all of them render with sample data, in each language")
 
 

@@ -62,6 +62,7 @@ class Ledger(ABC):
     def size(self) -> Size:
         """Measure it. Raises as `check` does."""
 
+    @abstractmethod
     def look(self, query: Callable[[Connection], T]) -> T:
         """Run a query on a connection that cannot write, beside whoever runs; nothing is made.
 

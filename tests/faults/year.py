@@ -152,7 +152,7 @@ class Year:
                 await self._trim(trimmer)
                 self._look()
             await self._compare(store)
-            self.figures.sent = serving(daemon).tries["sent"]
+            self.figures.sent = serving(daemon).tally.by_state()["sent"]
         self._judge()
         self.figures.most_seconds = time.monotonic() - begun
         return self.figures

@@ -44,7 +44,11 @@ def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def _start(
-    processes: list[subprocess.Popen[bytes]], config: Path, *arguments: str, stderr: int, **environ: str
+    processes: list[subprocess.Popen[bytes]],
+    config: Path,
+    *arguments: str,
+    stderr: int | None,
+    **environ: str,
 ) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-m", "feedback_app", "--config", str(config), *arguments]
     process = subprocess.Popen(
