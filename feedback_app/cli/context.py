@@ -75,8 +75,10 @@ class Program:
         async with self.store() as store:
             if await store.running_daemon() is not None:
                 return None
+        from feedback_app.cli.logs import set_up_logging
         from feedback_app.delivering import deliver_now
 
+        set_up_logging(debug=self.debug)
         return await deliver_now(self.settings(), purpose)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shlex
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import click
 
 from feedback_app import assembly
 from feedback_app.cli.context import shortened
+from feedback_app.cli.logs import set_up_logging
 from feedback_app.daemon import Daemon
 from feedback_app.intake.customers import CUSTOMERS, read_customers
 from feedback_app.intake.importing import Listener, Tally, import_customers, import_ratings
@@ -49,6 +51,9 @@ _ENDINGS = {
 
 def show(folder: Path) -> None:
     """Take the folder's sample files down the road and say what happened and where to look."""
+    # That its folder is in memory, say, does not matter here.
+    set_up_logging()
+    logging.getLogger("feedback_app").setLevel(logging.ERROR)
     # The surrounding environment could redirect the demo's messages to real servers.
     settings = load_settings(folder / "config.toml", environ={})
     # The ratings came yesterday, so that yesterday's report has something to tell; at noon, when the report on the day
