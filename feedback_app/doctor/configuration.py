@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feedback_app.doctor.findings import Finding, ok, problem, taken_apart, warning
+from feedback_app.errors import FeedbackAppError
 from feedback_app.settings.durations import format_duration
 from feedback_app.settings.redaction import is_secret
 
@@ -132,17 +133,27 @@ def _stop_limit(unit: str) -> float:
 
 def open_files(patient: Patient) -> Iterator[Finding]:
     """Compare the limit with what all channels at once and all sources may need."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limit, whose = _files_limit(patient)
     workers, channels = patient.settings.delivery.workers, len(patient.host.notifiers)
     needed = _FILES + channels * workers + len(patient.host.sources) * _FILES_OF_A_SOURCE
     if limit != resource.RLIM_INFINITY and limit < needed:
         yield warning(
             "open files",
-            f"the limit is {limit:,}; {channels} channels with {workers} workers each may need {needed:,}",
+            f"{whose} is {limit:,}; {channels} channels with {workers} workers each may need {needed:,}",
             f"ulimit -n {needed}, or LimitNOFILE={needed} in the unit; or lower [delivery] workers",
         )
     else:
-        yield ok("open files", f"at most {limit:,}, may need {needed:,}")
+        yield ok("open files", f"{whose} is {limit:,}, {needed:,} may be needed")
+
+
+def _files_limit(patient: Patient) -> tuple[int, str]:
+    """Return the limit of the daemon where one runs here, else of this process, and whose it is."""
+    try:
+        if patient.settings.store.is_sqlite and (pid := patient.daemon):
+            return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0], "the daemon's limit"
+    except (FeedbackAppError, OSError):
+        pass  # it is another user's, or the ledger is what it should not be, as is said elsewhere
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0], "the limit here"
 
 
 CHECKS = (settings,)

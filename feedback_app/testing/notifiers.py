@@ -14,6 +14,7 @@ from feedback_app.testing.bench import (
     Check,
     Ended,
     ended,
+    must_answer_check,
     must_not_raise,
     must_yield_to_cancellation,
     run_checks,
@@ -188,14 +189,7 @@ def _raises(kind: Fault) -> Callable[[Bench[Notifier]], Any]:
 async def _checks(bench: Bench[Notifier]) -> None:
     bench.allowed()
     before = len(bench.far_side.received() or ())
-    notifier = bench.new()
-    end = await ended(notifier.check(), bench.patience)
-    must_not_raise("close to do no harm after check", await ended(notifier.close(), bench.patience))
-    if not isinstance(end.error, DeliveryError):
-        must_not_raise("check to say what it reached, or to raise as send does", end)
-        if not isinstance(end.value, str | None):
-            raise BrokenPromise("a text or None", f"check returned {type(end.value).__name__}")
-    must_not_show(bench.secrets, "what check says", end.error or end.value)
+    await must_answer_check(bench, DeliveryError, "send")
     if (arrived := len(bench.far_side.received() or ()) - before) > 0:
         raise BrokenPromise("check to send nothing", f"{arrived} arrived")
 

@@ -16,6 +16,7 @@ from feedback_app.testing.bench import (
     Check,
     Ended,
     ended,
+    must_answer_check,
     must_not_raise,
     must_yield_to_cancellation,
     run_checks,
@@ -247,14 +248,7 @@ async def _keeps_secrets(bench: Bench[Source]) -> None:
 async def _checks(bench: Bench[Source]) -> None:
     bench.allowed()
     laid_ready = bench.far_side.put([b'{"rating": 4, "comment": "left alone"}'])
-    source = bench.new()
-    end = await ended(source.check(), bench.patience)
-    must_not_raise("close to do no harm after check", await ended(source.close(), bench.patience))
-    if not isinstance(end.error, SourceDown):
-        must_not_raise("check to say what it reached, or to raise as open does", end)
-        if not isinstance(end.value, str | None):
-            raise BrokenPromise("a text or None", f"check returned {type(end.value).__name__}")
-    must_not_show(bench.secrets, "what check says", end.error or end.value)
+    await must_answer_check(bench, SourceDown, "open")
     if laid_ready:
         async with bench.opened(None) as source:
             batch = await _receive(bench, source)

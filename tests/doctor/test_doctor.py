@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,6 +202,29 @@ async def test_beside_a_daemon_it_tells_of_it_and_disturbs_nothing(folder: Path)
     assert said["state"] == "ok"
     assert "runs, last heartbeat " in said["found"]
     assert [one["state"] for one in _found(findings, "clock")] == ["ok"]
+
+
+async def test_the_daemons_own_limit_counts(folder: Path) -> None:
+    """Not the one of whoever asks."""
+    (folder / "config.toml").write_text("[delivery]\nworkers = 1000\n")
+    program = (sys.executable, "-m", "feedback_app")
+    pipe = asyncio.subprocess.PIPE
+    runs = await asyncio.create_subprocess_exec(*program, "run", stderr=pipe)
+    try:
+        assert runs.stderr is not None
+        async with asyncio.timeout(60):
+            while b'"ready"' not in await runs.stderr.readline():
+                pass
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(runs.pid, resource.RLIMIT_NOFILE, (300, hard))
+        asks = await asyncio.create_subprocess_exec(*program, "doctor", "--json", stdout=pipe)
+        out, _ = await asyncio.wait_for(asks.communicate(), 60)
+    finally:
+        runs.terminate()
+        await runs.communicate()
+    (said,) = _found(json.loads(out), "open files")
+    assert said["state"] == "warning"
+    assert said["found"].startswith("the daemon's limit is 300; ")
 
 
 def _on(url: str, folder: Path) -> None:

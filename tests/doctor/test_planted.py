@@ -68,7 +68,7 @@ PLANTED: dict[str, tuple[Plant, str, str, str]] = {  # the fault, how grave, wha
     "too few open files": (
         plant.few_files,
         "warning",
-        "the limit is 512; 2 channels with 1000 workers each may need 2,064",
+        "the limit here is 512; 2 channels with 1000 workers each may need 2,064",
         "ulimit -n 2064, or LimitNOFILE=2064 in the unit",
     ),
     "no time zones": (
