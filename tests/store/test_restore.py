@@ -441,7 +441,9 @@ async def test_killed_there_is_the_old_or_the_new_one(ledger: Path, backup: Path
 
 def test_who_opened_the_old_one_a_moment_before_cannot_write_it(ledger: Path, backup: Path) -> None:
     """Its log would be taken for the new one's: they have the same name."""
-    with contextlib.closing(sqlite3.connect(ledger, isolation_level=None)) as late:  # opened, and nothing read yet
+    with contextlib.closing(
+        sqlite3.connect(ledger, isolation_level=None)
+    ) as late:  # opened, and nothing read yet
         restore(ledger, backup, resend=True)
         wanted = contents(f"{SQLITE}{ledger}")
         for statement in ("DELETE FROM delivery_attempt", "PRAGMA journal_mode = WAL"):
