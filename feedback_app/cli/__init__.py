@@ -44,7 +44,7 @@ _COMMANDS = {
     "sources": ("feedback_app.cli.sources:group", "Sources: list, pause, resume, dead letters."),
     "plugins": ("feedback_app.cli.plugins:plugins", "Plugins: list, new, test."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show, schema."),
-    "db": ("feedback_app.cli.db:group", "The ledger: backup, restore, check, size, upgrade, current, copy."),
+    "db": ("feedback_app.cli.db:group", "The ledger: backup, restore, check, size, upgrade, copy."),
 }
 
 
