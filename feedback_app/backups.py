@@ -108,6 +108,7 @@ class Backups:
         moment = datetime.fromtimestamp(now / 1000, UTC)
         if now < BUILT or (self._next is not None and moment < self._next) or self._is_resting(now):
             return
+        self._retry_at = now + _RETRY  # whatever comes: a large copy that fails is not made anew at once
         try:
             # Asked again each time that one seems due: somebody may have made or removed one.
             newest = await aside(partial(newest_in, self._folder, moment), _LOOK, name="backup")
@@ -115,7 +116,6 @@ class Backups:
             if self._next <= moment:
                 await self._make(moment)
         except (FeedbackAppError, OSError) as error:
-            self._retry_at = now + _RETRY
             self._say(str(error))
 
     def _is_resting(self, now: int) -> bool:
