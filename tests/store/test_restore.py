@@ -415,8 +415,10 @@ def test_a_backup_of_an_older_schema_waits_for_its_upgrade(ledger: Path, backup:
 def test_the_owner_stays(ledger: Path, backup: Path) -> None:
     """Root restores what a daemon of its own user goes on with."""
     os.chown(ledger, 12345, 12345)
+    ledger.chmod(0o640)
     restore(ledger, backup)
-    assert (ledger.stat().st_uid, ledger.stat().st_gid) == (12345, 12345)
+    found = ledger.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12345, 0o640)
 
 
 @pytest.mark.parametrize("point", ["restore.ready", "restore.kept", "restore.replaced"])
