@@ -12,10 +12,12 @@ import logging
 import re
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from feedback_app.clock import BUILT
 from feedback_app.concurrency import Cron
+from feedback_app.concurrency.aside import aside
 from feedback_app.errors import FeedbackAppError
 from feedback_app.store.sqlite import drafts
 from feedback_app.store.sqlite.backup import Backup
@@ -34,6 +36,11 @@ _FORM = "feedback-%Y-%m-%dT%H%M%SZ.db"
 _NAME = re.compile(r"feedback-\d{4}-\d\d-\d\dT\d{6}Z\.db", re.ASCII)
 _RETRY = 60_000  # milliseconds
 _NUDGE = 0.2  # seconds
+_LET_GO = (
+    5.0  # seconds after which a stop goes on without a thread that hangs, in a dead network share perhaps
+)
+_LOOK = 60.0  # seconds
+_LONGEST = 86_400.0  # seconds
 
 
 def name_at(moment: datetime) -> str:
@@ -101,14 +108,14 @@ class Backups:
         moment = datetime.fromtimestamp(now / 1000, UTC)
         if now < BUILT or (self._next is not None and moment < self._next) or self._is_resting(now):
             return
+        self._retry_at = now + _RETRY  # whatever comes: a large copy that fails is not made anew at once
         try:
             # Asked again each time that one seems due: somebody may have made or removed one.
-            newest = await asyncio.to_thread(newest_in, self._folder, moment)
+            newest = await aside(partial(newest_in, self._folder, moment), _LOOK, name="backup")
             self._next = next_due(self._settings, newest, moment)
             if self._next <= moment:
                 await self._make(moment)
         except (FeedbackAppError, OSError) as error:
-            self._retry_at = now + _RETRY
             self._say(str(error))
 
     def _is_resting(self, now: int) -> bool:
@@ -123,18 +130,19 @@ class Backups:
         begun = time.monotonic()
         file = self._folder / name_at(moment)
         backup = Backup(self._ledger, file)
-        making = asyncio.create_task(asyncio.to_thread(self._write, backup, file), name="backup")
+        making = asyncio.create_task(
+            aside(partial(self._write, backup, file), _LONGEST, name="backup"), name="backup"
+        )
         stop = asyncio.create_task(self._stopping.wait(), name="stop")
         try:
             await asyncio.wait({making, stop}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            backup.interrupt()
+            making.cancel()
+            raise
         finally:
             stop.cancel()
-            if not making.done():
-                backup.interrupt()
-        while not making.done():
-            backup.interrupt()
-            await asyncio.wait({making}, timeout=_NUDGE)
-        contents = making.result()
+        contents = await self._let_go(making, backup)
         self._next = next_due(self._settings, moment, moment)
         self._said = ""
         log.info(
@@ -147,6 +155,17 @@ class Backups:
                 "seconds": round(time.monotonic() - begun, 1),
             },
         )
+
+    async def _let_go(self, making: asyncio.Task[Contents], backup: Backup) -> Contents:
+        """Wait for the end of one that is made or is to end at once. Raises what it does, and TimeoutError."""
+        try:
+            async with asyncio.timeout(_LET_GO):
+                while not making.done():
+                    backup.interrupt()
+                    await asyncio.wait({making}, timeout=_NUDGE)
+        finally:
+            making.cancel()
+        return making.result()
 
     def _write(self, backup: Backup, file: Path) -> Contents:
         """Make it, and only then remove the oldest; runs in a thread of its own."""

@@ -257,6 +257,26 @@ async def test_a_stop_does_not_wait_for_one(
     assert list((folder / "backups").iterdir()) == []
 
 
+async def test_a_stop_does_not_wait_for_a_disk_that_hangs(
+    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network share that is away holds its thread for ever, and nothing else."""
+    begun, over = threading.Event(), threading.Event()
+
+    def hanging(_self: Backup) -> None:
+        begun.set()
+        over.wait(60)
+
+    monkeypatch.setattr(Backup, "make", hanging)
+    monkeypatch.setattr(backups, "_LET_GO", 0.05)
+    stopping = asyncio.Event()
+    looking = asyncio.create_task(Backups(settings_of(folder), clock=clock, stopping=stopping).look())
+    await asyncio.to_thread(begun.wait, 20)
+    stopping.set()
+    await asyncio.wait_for(looking, 20)
+    over.set()
+
+
 # --- in the daemon
 
 

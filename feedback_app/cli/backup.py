@@ -102,7 +102,9 @@ def _say(done: Restored) -> None:
         if since.lost is None:
             click.echo("what it had beyond the backup is not known: it cannot be read")
         else:
-            click.echo(f"it has {_some(since.lost, 'rating')} that the backup lacks")
+            click.echo(
+                f"it has {_some(since.lost, 'rating') if since.lost else 'no rating'} that the backup lacks"
+            )
         if since.same is False:
             click.echo("warning: the backup is not one of it, but of another ledger", err=True)
     if since.held:

@@ -74,6 +74,7 @@ def _size_data(name: str, found: Size) -> dict[str, Any]:
         "exact": found.exact,
         "total_bytes": found.total,
         "free_bytes": found.free,
+        "file_bytes": found.file,
         "log_bytes": found.log,
         "tables": {
             one.name: {
@@ -99,8 +100,8 @@ def _print_size(name: str, found: Size) -> None:
         rows.append(("(free)", "", "", "", f"{found.free:,}", share(found.free)))
     echo_table(("table", "rows", "bytes", "index bytes", "together", "share"), rows)
     click.echo(f"{name}: {found.total:,} bytes")
-    if found.log is not None:
-        click.echo(f"its log beside it: {found.log:,} bytes")
+    if found.file is not None:
+        click.echo(f"its file: {found.file:,} bytes, the log beside it: {found.log:,} bytes")
     if not found.exact:
         click.echo(
             "estimated by the newest rows: this SQLite cannot measure tables, and indices are left out"

@@ -29,9 +29,10 @@ class Size:
     """A whole ledger; sizes in bytes."""
 
     tables: Sequence[TableSize]  # the largest first
-    total: int  # of the file, or of the database on a server, whatever else is in it
+    total: int  # all tables and what is free; of a server's database whatever else is in it, too
     free: int | None  # of that, kept for what comes next; None: not known
-    log: int | None  # what is written and not yet folded in; None: the server's own affair
+    file: int | None  # on the disk; None: the server's own affair
+    log: int | None  # what is written and not yet folded in, beside the file
     exact: bool  # whether tables and indices were measured; else it is an estimate by some of their rows
 
 

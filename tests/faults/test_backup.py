@@ -1,8 +1,9 @@
-"""Backups under load: a seeded share of the suite."""
+"""Backups under load and restores that are killed: a seeded share of the suites."""
 
 from __future__ import annotations
 
-from tests.faults import backup
+from tests.faults import backup, restore
+from tests.faults.needs import need_strace
 
 
 def test_backups_under_load_hold_what_was_acknowledged() -> None:
@@ -12,3 +13,14 @@ def test_backups_under_load_hold_what_was_acknowledged() -> None:
     assert figures.backups == 2
     assert figures.meanwhile > 0
     assert (figures.lost, figures.doubled, figures.leaks) == (0, 0, 0)
+
+
+def test_a_restore_that_is_killed_leaves_the_old_or_the_new_one() -> None:
+    """From its first change of a name on; all of its calls are the suite's."""
+    need_strace()
+    first = next(at for at, call in enumerate(restore.watched()) if call.name.startswith("link"))
+    figures = restore.run(first, 8)
+    assert figures.broken == []
+    assert figures.kills > 0
+    assert figures.old > 0
+    assert figures.new > 0

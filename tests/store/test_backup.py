@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -165,3 +166,26 @@ def test_it_asks_no_daemon(ledger: Path, tmp_path: Path) -> None:
     Backup(ledger, tmp_path / "b.db").make()
     lock.release()
     assert file.check(tmp_path / "b.db") == HEAD
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_disk_without_links_will_do(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_taken: bool
+) -> None:
+    """A memory stick, some network shares: the draft is renamed, and still onto nobody."""
+    target = tmp_path / "b.db"
+
+    def refuse(*_names: object) -> None:
+        if is_taken:
+            target.write_text("first")
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    if is_taken:
+        with pytest.raises(CannotCreate, match="is there already"):
+            Backup(ledger, target).make()
+        assert target.read_text() == "first"
+    else:
+        Backup(ledger, target).make()
+        assert file.check(target) == HEAD
+    assert list(tmp_path.glob(".*.new")) == []

@@ -415,8 +415,10 @@ def test_a_backup_of_an_older_schema_waits_for_its_upgrade(ledger: Path, backup:
 def test_the_owner_stays(ledger: Path, backup: Path) -> None:
     """Root restores what a daemon of its own user goes on with."""
     os.chown(ledger, 12345, 12345)
+    ledger.chmod(0o640)
     restore(ledger, backup)
-    assert (ledger.stat().st_uid, ledger.stat().st_gid) == (12345, 12345)
+    found = ledger.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12345, 0o640)
 
 
 @pytest.mark.parametrize("point", ["restore.ready", "restore.kept", "restore.replaced"])
@@ -452,6 +454,31 @@ def test_who_opened_the_old_one_a_moment_before_cannot_write_it(ledger: Path, ba
         assert len(late.execute("SELECT * FROM feedback").fetchall()) == 3
     assert contents(f"{SQLITE}{ledger}") == wanted
     assert ask(f"{SQLITE}{ledger}", "PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.parametrize("name", ["it's", "a b", "50%", "what?", "#1", 'q"q', "größe", "%41;x"])
+def test_any_name_will_do(tmp_path: Path, name: str) -> None:
+    """Of folders and files; they stand in SQLite's URLs and statements."""
+    folder = tmp_path / name
+    folder.mkdir()
+    ledger, backup = folder / f"{name}.db", folder / f"{name}-backup.db"
+    fill(ledger, rows=2)
+    Backup(ledger, backup).make()
+    done = restore(ledger, backup)
+    assert done.since.lost == 0
+    assert file.check(ledger) == HEAD
+
+
+def test_a_link_to_the_ledger_stays_one(tmp_path: Path, ledger: Path, backup: Path) -> None:
+    """What it leads to is replaced, and kept beside itself."""
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(ledger)
+    done = restore(link, backup)
+    assert link.is_symlink()
+    assert done.kept
+    assert done.kept.parent == ledger.parent
+    assert len(contents(f"{SQLITE}{ledger}")["feedback"]) == 5
 
 
 # --- what may have happened since

@@ -50,4 +50,4 @@ def size_of(connection: Connection) -> Size:
         rows = connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()  # noqa: S608 - our own
         tables.append(TableSize(name=name, rows=int(rows), table=int(table), indices=int(indices)))
     total = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
-    return Size(tables=largest_first(tables), total=int(total), free=None, log=None, exact=True)
+    return Size(tables=largest_first(tables), total=int(total), free=None, file=None, log=None, exact=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -73,18 +74,23 @@ class Restore:
             return
         uri = f"file:{quote(str(self._ledger))}?mode=rw"
         with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as old:
-            try:
-                old.execute("PRAGMA main.locking_mode = EXCLUSIVE")
-                # Only without a log is the ledger one file; whoever opens it next turns that back.
-                old.execute("PRAGMA main.journal_mode = DELETE").fetchone()
-                old.execute("BEGIN EXCLUSIVE")
-                old.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._refuse_busy(error)
+            is_one_file = self._fold_together(old)
+            if not is_one_file:
                 old.close()
-                yield None
-            else:
-                yield old
+            yield old if is_one_file else None
+
+    def _fold_together(self, old: sqlite3.Connection) -> bool:
+        """Make the ledger one file and keep everybody out; False where it is too broken for that."""
+        try:
+            old.execute("PRAGMA main.locking_mode = EXCLUSIVE")
+            # Only without a log is the ledger one file; whoever opens it next turns that back.
+            old.execute("PRAGMA main.journal_mode = DELETE").fetchone()
+            old.execute("BEGIN EXCLUSIVE")
+            old.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._refuse_busy(error)
+            return False
+        return True
 
     def _is_broken(self) -> bool:
         """Whether it cannot even be read; found out without the right to change its log."""
@@ -106,18 +112,20 @@ class Restore:
         raise known or error
 
     def _take_over_owner(self) -> None:
-        """Give the new ledger to whom the old one belongs: root restores what a daemon of its own user runs on."""
+        """Let the same people use the new ledger: root restores what a daemon of its own user runs on."""
         if not self._ledger.exists():
             return
         was, now = self._ledger.stat(), self._draft.stat()
+        self._draft.chmod(stat.S_IMODE(was.st_mode))
         if (was.st_uid, was.st_gid) == (now.st_uid, now.st_gid):
             return
         try:
             os.chown(self._draft, was.st_uid, was.st_gid)
         except PermissionError:
-            raise NotPermitted(
-                f"{self._ledger}: belongs to user {was.st_uid}; restore it as that user or as root"
-            ) from None
+            if was.st_uid != now.st_uid:
+                raise NotPermitted(
+                    f"{self._ledger}: belongs to user {was.st_uid}; restore it as that user or as root"
+                ) from None
 
     def _swap(self, kept: Path, *, with_logs: bool) -> bool:
         """Give the old ledger its second name and the new one its place; says whether there was an old one.

@@ -38,8 +38,9 @@ def size_of(path: Path) -> Size:
         tables, exact = _tables(connection, contents.rows)
     return Size(
         tables=largest_first(tables),
-        total=place.size(path),
+        total=contents.size,
         free=free * page,
+        file=place.size(path),
         log=place.size(place.wal_of(path)),
         exact=exact,
     )

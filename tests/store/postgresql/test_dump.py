@@ -7,10 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from feedback_app.store.postgresql.ledger import PostgresLedger
-from tests.copies import SQLITE, contents, copied, fill
+from tests.copies import SQLITE, ask, contents, copied, fill
 from tests.postgres import Server, program, store_on
 
 GUIDE = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -21,6 +19,12 @@ def recipe() -> list[str]:
     """Return the commands of the guide's section, in order."""
     section = GUIDE.read_text(encoding="utf-8").partition("### On PostgreSQL")[2].partition("\n## ")[0]
     return [found[0] for found in _COMMANDS.finditer(section)]
+
+
+def holding() -> str:
+    """Return the statement of the guide that holds what waits."""
+    section = GUIDE.read_text(encoding="utf-8").partition("### On PostgreSQL")[2]
+    return section.partition("```sql\n")[2].partition("```")[0]
 
 
 async def test_the_recipe_gives_the_same_ledger(postgres_server: Server, tmp_path: Path) -> None:
@@ -36,6 +40,11 @@ async def test_the_recipe_gives_the_same_ledger(postgres_server: Server, tmp_pat
             _run(postgres_server, tmp_path, line.replace("feedback_restored", f"{name}_r"), name)
     restored = old.replace(name, f"{name}_r")
     assert contents(restored) == contents(old)
+    ask(restored, "UPDATE message SET state = 'queued' WHERE id = 1")
+    ask(restored, "UPDATE message SET state = 'sending', lease_owner = 'boot' WHERE id = 2")
+    ask(restored, holding())
+    held = "SELECT id FROM message WHERE state = 'held' AND maybe_sent_at IS NOT NULL AND lease_owner IS NULL"
+    assert sorted(ask(restored, held)) == [(1,), (2,)]
     assert PostgresLedger(restored).revision() == PostgresLedger(old).revision()
     async with store_on(restored) as store:
         assert store.ledger_id
@@ -52,10 +61,3 @@ def _run(server: Server, folder: Path, line: str, name: str) -> None:
 
 def _split(line: str) -> list[str]:
     return [found[0] for found in re.finditer(r'"[^"]*"|\S+', line)]
-
-
-def test_the_tools_are_there() -> None:
-    """The wheel with the test server ships them; elsewhere they come with the server."""
-    for name in ("pg_dump", "pg_restore", "createdb", "psql"):
-        if not Path(program(name)).exists():  # pragma: no cover - not in this wheel
-            pytest.skip(f"{name} is not here")
