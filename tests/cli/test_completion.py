@@ -93,6 +93,13 @@ def test_a_bad_configuration_says_nothing_in_the_prompt(business: Path, config: 
     assert by_bash(business, "templ") == ["templates"]
 
 
+@pytest.mark.parametrize("question", ["bash_complete", "bash_frobnicate", "tcsh_complete"])
+def test_what_goes_wrong_is_not_said(business: Path, question: str) -> None:
+    """Here no shell has said which words there are."""
+    said = asked(["env", f"_FEEDBACK_APP_COMPLETE={question}", "feedback-app"], business)
+    assert (said.returncode, said.stdout, said.stderr) == (1, "", "")
+
+
 @pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
 def test_fish_completes(business: Path) -> None:
     """It is asked as fish asks itself."""
