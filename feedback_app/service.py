@@ -25,7 +25,7 @@ from feedback_app.report.reporter import Reporter
 from feedback_app.store import customers, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from feedback_app.clock import Clock
     from feedback_app.delivery.dispatcher import Dispatcher
@@ -237,3 +237,11 @@ def _place(task: asyncio.Task[object]) -> str:
     """Say where a task waits: the innermost line of Python code."""
     stack = task.get_stack(limit=1)
     return f"{stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else "nowhere"
+
+
+def say_warnings(settings: Settings, host: PluginHost, more: Iterable[str] = ()) -> None:
+    """Log what is unwise, and which plugins are left out."""
+    for warning in (*settings.warnings, *host.warnings, *more):
+        log.warning("check the settings", extra={"warning": warning})
+    for plugin in host.broken:
+        log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})
