@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -102,7 +103,7 @@ class Service:
                 "sources_down": [one.name for one in self.sourcings if one.condition.reason],
             },
         )
-        waiting = Counter((task.get_name(), _place(task)) for task in asyncio.all_tasks())
+        waiting = Counter((_kind(task.get_name()), _place(task)) for task in asyncio.all_tasks())
         for (name, place), count in sorted(waiting.items()):
             log.info("task", extra={"task": name, "at": place, "count": count})
 
@@ -231,6 +232,11 @@ class Service:
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)
+
+
+def _kind(name: str) -> str:
+    """Return a task's name without its number: of a pool's workers, most wait at one place."""
+    return re.sub(r"-\d+$", "", name)
 
 
 def _place(task: asyncio.Task[object]) -> str:
