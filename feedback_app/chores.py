@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from feedback_app import failpoints
 from feedback_app.backups import Backups
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
+
+_Fares: TypeAlias = dict[str, dict[str, object]]
 
 _CLOCK = 10.0  # seconds
 _PATIENCE = 10.0  # seconds
@@ -82,7 +84,10 @@ class Chores:
         self._fail = fail
         self._stopping = stopping
         self._sourcings = sourcings
-        self._told: dict[str, dict[str, object]] = {}  # how the sources fare, as far as the ledger knows
+        self._told: tuple[_Fares, _Fares] = (
+            {},
+            {},
+        )  # how channels and sources fare, as far as the ledger knows
         self._overgrown = False  # as far as has been said
         self._late = {
             name: Outage(
@@ -133,9 +138,9 @@ class Chores:
         return [Ticker(Every(seconds=_WATCH), backups.look, name="backup")]
 
     def source_tickers(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> list[Ticker]:
-        """Return the ticker that minds the sources, where there are any."""
-        look_after = self._minded(partial(self._look_after_sources, presence, dispatchers))
-        return [Ticker(Every(seconds=_WATCH), look_after, name="sources")] if self._sourcings else []
+        """Return the ticker that minds the sources, and what the ledger knows of them and of the channels."""
+        look_after = self._minded(partial(self._look_after, presence, dispatchers))
+        return [Ticker(Every(seconds=_WATCH), look_after, name="sources")]
 
     def patience(self) -> Ticker:
         """Return the ticker that lets the watchdog wait for a server that is away."""
@@ -205,23 +210,27 @@ class Chores:
             await trimmer.run(self._stopping)
 
     async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
-        channels = {one.channel: _trouble(one) for one in dispatchers}
-        self._told = self._fare()
+        self._told = channels, found = self._fare(dispatchers)
         try:
-            if await presence.beat(channels, self._told):
+            if await presence.beat(channels, found):
                 self._wake()
             self._on_noted()
         finally:  # the loop turns and the ledger's writer answers, were it only that somebody else holds the ledger
             self._on_beat()
 
-    async def _look_after_sources(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
-        """Let those rest that are to, and tell at once when something about one has changed."""
-        await rest_as_asked(self._store, self._sourcings)
-        if self._told != self._fare():
+    async def _look_after(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
+        """Let the sources rest that are to, and tell at once when something about one, or a channel, has changed."""
+        if self._sourcings:
+            await rest_as_asked(self._store, self._sourcings)
+        if self._told != self._fare(dispatchers):
             await self._beat(presence, dispatchers)
 
-    def _fare(self) -> dict[str, dict[str, object]]:
-        return {one.name: _fares(one) for one in self._sourcings}
+    def _fare(self, dispatchers: Sequence[Dispatcher]) -> tuple[_Fares, _Fares]:
+        """Return how channels and sources fare."""
+        return (
+            {one.channel: _trouble(one) for one in dispatchers},
+            {one.name: _fares(one) for one in self._sourcings},
+        )
 
     async def _watch_clock(
         self, reporter: Reporter, dispatchers: Sequence[Dispatcher], clock: Clock, jumps: Jumps

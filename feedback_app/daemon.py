@@ -19,7 +19,7 @@ from feedback_app.errors import BadConfig, FeedbackAppError, Unavailable, what_e
 from feedback_app.intake.submission import Submissions
 from feedback_app.parts import drained
 from feedback_app.presence import Presence
-from feedback_app.service import Service
+from feedback_app.service import Service, say_warnings
 from feedback_app.signals import heeding_signals
 from feedback_app.store.ledger import ledger_of
 from feedback_app.supervisor import Supervisor
@@ -27,7 +27,7 @@ from feedback_app.tally import Tally
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from feedback_app.model import Feedback, Milliseconds
@@ -145,7 +145,7 @@ class Daemon:
         settings = self._settings
         host = assembly.load_plugins(settings)
         ledger = ledger_of(settings)
-        _say_warnings(settings, host, ledger.warnings())
+        say_warnings(settings, host, ledger.warnings())
         store = await stack.enter_async_context(ledger.open("daemon"))
         # Before the ledger closes, whatever ends the run: a rating handed over later is refused, not lost.
         stack.callback(self._submissions.close, Unavailable("the daemon is stopping"))
@@ -256,7 +256,7 @@ class Daemon:
         settings, host = await asyncio.to_thread(self._read_anew)
         if settings.store != service.settings.store:
             raise BadConfig("[store] cannot be changed while the daemon runs; restart it")
-        _say_warnings(settings, host)
+        say_warnings(settings, host)
         successor = self._service_of(service.store, presence, settings, host)
         try:
             await successor.open()
@@ -297,10 +297,3 @@ class Daemon:
             "the event loop is blocked",
             extra={"seconds": seconds, "plugin": plugin, "task": stall.task_name, "at": at},
         )
-
-
-def _say_warnings(settings: Settings, host: PluginHost, more: Iterable[str] = ()) -> None:
-    for warning in (*settings.warnings, *host.warnings, *more):
-        log.warning("check the settings", extra={"warning": warning})
-    for plugin in host.broken:
-        log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})

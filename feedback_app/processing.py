@@ -78,10 +78,7 @@ class Processor:
 
     async def _work_on(self, claimed: Claimed) -> Outcome:
         about.set(partial(_about, claimed))
-        try:
-            return await self._pipeline(claimed.feedback, claimed.customer)
-        finally:
-            about.set(None)
+        return await self._pipeline(claimed.feedback, claimed.customer)
 
     async def _commit(self, results: Sequence[JobResult[Claimed, Outcome]]) -> None:
         decided = [(one.job, one.value) for one in results if one.value is not None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from feedback_app.report.reporter import Reporter
 from feedback_app.store import customers, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from feedback_app.clock import Clock
     from feedback_app.delivery.dispatcher import Dispatcher
@@ -102,7 +103,7 @@ class Service:
                 "sources_down": [one.name for one in self.sourcings if one.condition.reason],
             },
         )
-        waiting = Counter((task.get_name(), _place(task)) for task in asyncio.all_tasks())
+        waiting = Counter((_kind(task.get_name()), _place(task)) for task in asyncio.all_tasks())
         for (name, place), count in sorted(waiting.items()):
             log.info("task", extra={"task": name, "at": place, "count": count})
 
@@ -234,7 +235,20 @@ class Service:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)
 
 
+def _kind(name: str) -> str:
+    """Return a task's name without its number: of a pool's workers, most wait at one place."""
+    return re.sub(r"-\d+$", "", name)
+
+
 def _place(task: asyncio.Task[object]) -> str:
     """Say where a task waits: the innermost line of Python code."""
     stack = task.get_stack(limit=1)
     return f"{stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else "nowhere"
+
+
+def say_warnings(settings: Settings, host: PluginHost, more: Iterable[str] = ()) -> None:
+    """Log what is unwise, and which plugins are left out."""
+    for warning in (*settings.warnings, *host.warnings, *more):
+        log.warning("check the settings", extra={"warning": warning})
+    for plugin in host.broken:
+        log.error("plugin left out", extra={"plugin": plugin.name, "reason": plugin.error})

@@ -90,7 +90,7 @@ def _with_priority(_logger: object, method: str, line: Any) -> str:
 def _concerning(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Add which rating or message was being worked on; what the line says itself counts."""
     concerned = about.get()
-    return {**concerned(), **event} if concerned is not None else event
+    return {**event, **concerned(), **event} if concerned is not None else event  # in this order
 
 
 def _private(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

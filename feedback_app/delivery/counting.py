@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from feedback_app.errors import fault_site
 from feedback_app.tally import HANDED_ON, Tally, Try
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from feedback_app.concurrency import JobResult
+    from feedback_app.delivery.dispatcher import Given
     from feedback_app.store.outbox import Attempt, ClaimedMessage
+
+log = logging.getLogger(__name__)
 
 
 def about_message(claimed: ClaimedMessage, channel: str) -> dict[str, object]:
@@ -41,3 +48,11 @@ def count(tally: Tally, channel: str, tried: Sequence[tuple[ClaimedMessage, Atte
             delivered.add((last.ended_at - claimed.created_at) / 1000)
     for kind, times in tries.items():
         tally.tries[Try(channel, *kind)] += times
+
+
+def say_broken_off(results: Sequence[JobResult[Given, Attempt | None]], channel: str) -> None:
+    """Log what went wrong around a plugin, in our own code."""
+    for one in results:
+        if one.error is not None and not isinstance(one.error, asyncio.CancelledError):
+            which = about_message(one.job.claimed, channel)
+            log.error("delivery broke off", extra={**which, "fault": fault_site(one.error)})

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
-from feedback_app.delivery.counting import about_message, count
+from feedback_app.delivery.counting import about_message, count, say_broken_off
 from feedback_app.delivery.provider import noted
 from feedback_app.delivery.settled import ended_by, opted_out, suppressed
-from feedback_app.errors import Busy, fault_site
+from feedback_app.errors import Busy
 from feedback_app.logs import about
 from feedback_app.store import limits, outbox
 from feedback_app.tally import Tally
@@ -89,7 +89,7 @@ class Dispatcher:
         self.conveyor: Conveyor[Given, Attempt | None] = Conveyor(
             f"delivery-{channel}",
             claim=self._claim,
-            handle=self._handle,
+            handle=self._deliver,
             commit=self._settle,
             n_workers=policy.workers,
             max_in_flight=policy.workers * _IN_FLIGHT_PER_WORKER,
@@ -184,17 +184,10 @@ class Dispatcher:
             limits.claimed(connection, limit, len(claimed), now)
         return claimed, 0
 
-    async def _handle(self, given: Given) -> Attempt | None:
-        """Try one message; all that is logged meanwhile says which."""
-        about.set(partial(about_message, given.claimed, self.channel))
-        try:
-            return await self._deliver(given)
-        finally:
-            about.set(None)
-
     async def _deliver(self, given: Given) -> Attempt | None:
         """Try one message; None gives it back untried."""
         claimed, provider = given
+        about.set(partial(about_message, claimed, self.channel))
         if provider.health.refuses(claimed.number):
             return None
         if claimed.refusal:
@@ -288,10 +281,7 @@ class Dispatcher:
         ]
         for one in untried:
             one.provider.health.unclear(one.claimed.number, self._clock())
-        for result in results:
-            if result.error is not None and not isinstance(result.error, asyncio.CancelledError):
-                which = about_message(result.job.claimed, self.channel)
-                log.error("delivery broke off", extra={**which, "fault": fault_site(result.error)})
+        say_broken_off(results, self.channel)
         while True:
             try:
                 if tried:

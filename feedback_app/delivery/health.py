@@ -97,7 +97,7 @@ class ChannelHealth:
         self._faulty.clear()
         self.suspended = False
         if self.down_since is not None:
-            seconds = round((now - self.down_since) / 1000)
+            seconds = max(0, round((now - self.down_since) / 1000))
             what = "provider up again" if self._provider else "channel up again"
             log.info(what, extra={"channel": channel, **self._provider, "seconds": seconds})
             self.down_since = None

@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 About: TypeAlias = "Callable[[], Mapping[str, object]]"
 
-# Set for each rating and each try of a message, and called only where a line is logged.
+# Set by a worker as it begins with a rating or a message, and called only where a line is logged.
 about: ContextVar[About | None] = ContextVar("feedback_app_log_about", default=None)

@@ -113,7 +113,9 @@ async def test_a_reader_that_reads_again_hears_how_many_were_dropped(
     assert process.wait(DEADLINE) == 0
     said = [line["event"] for line in lines]
     dropped = sum(line["count"] for line in lines if line["event"] == "log lines were dropped")
-    assert dropped == 20 * 500 - sum(event.startswith("sending") for event in said)
+    whole = 20 * 500 + len(("asked to stop", "stopping"))  # the pipe may be full when these come
+    kept = [event for event in said if event.startswith(("sending", "asked to stop", "stopping"))]
+    assert dropped == whole - len(kept) > 0
     stamps = [line["timestamp"] for line in lines if line["event"] != "log lines were dropped"]
     assert stamps == sorted(stamps)
     assert said[-1] in ("stopping", "log lines were dropped")

@@ -79,3 +79,20 @@ def test_an_outage_is_said_at_its_ends_and_hourly(caplog: pytest.LogCaptureFixtu
         ("away", None),
     ]
     assert one.lasts
+
+
+def test_what_fails_and_succeeds_by_turns_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    """Until it has succeeded for a while; the time of its trouble is told."""
+    now = 0.0
+    one = Outage(LOG, away="away", still="still away", back="back", steady=5, stopwatch=lambda: now)
+    with caplog.at_level(logging.INFO, "feedback_app.test"):
+        for _ in range(50):
+            one.met()
+            now += 1
+            one.over()
+            now += 1
+        one.over()
+        now += 4
+        one.over()
+    said = [(record.message, getattr(record, "seconds", None)) for record in caplog.records]
+    assert said == [("away", None), ("back", 99)]

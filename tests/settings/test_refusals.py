@@ -88,6 +88,12 @@ REFUSALS = [  # table, its content, the line behind "config.toml: "
     ),
     ("intake", "poll_interval = '50ms'", "[intake] poll_interval: must be from 100ms to 1h, got '50ms'"),
     ("intake", "poll_interval = '2h'", "[intake] poll_interval: must be from 100ms to 1h, got '2h'"),
+    ("metrics", "interval = '2h'", "[metrics] interval: must be from 1s to 1h, got '2h'"),
+    (
+        "metrics",
+        "textfile = 'metrics.txt'",
+        "[metrics] textfile: must end with .prom, or node_exporter leaves it alone, got 'metrics.txt'",
+    ),
     ("daemon", "grace = '2h'", "[daemon] grace: must be from 0s to 1h, got '2h'"),
     ("delivery", "backoff_initial = '0s'", "[delivery] backoff_initial: must be from 1ms to 30d, got '0s'"),
     ("delivery", "backoff_maximum = '400d'", "[delivery] backoff_maximum: must be at most 366d, got '400d'"),

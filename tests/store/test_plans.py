@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, waits
+from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, status, waits
 from feedback_app.store.facts import count_facts
 from feedback_app.store.rollups import Rollup
 from feedback_app.store.sqlite.store import SqliteStore
@@ -94,3 +94,14 @@ async def test_this_test_finds_a_scan(store: SqliteStore) -> None:
         )
     )
     assert plans == ["SCAN message"]
+
+
+async def test_gauges_count_over_what_waits_and_is_stuck(store: SqliteStore) -> None:
+    """Every few seconds: by the partial indices, which hold no history."""
+    plans = await store.write(partial(plans_of, status.gauges))
+    scans = [plan for plan in plans if re.match(rf"SCAN ({TABLES})\b", plan)]
+    assert scans
+    partial_ones = (
+        "ix_feedback_pending|ix_feedback_dead|ix_low_rating_unresolved|ix_message_due|ix_message_stuck"
+    )
+    assert [plan for plan in scans if not re.search(rf"INDEX ({partial_ones})\b", plan)] == []

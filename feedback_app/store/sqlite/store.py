@@ -36,6 +36,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LARGE_WAL = 256 * 1024 * 1024  # bytes; 16 times what is left to grow where nobody is in the way
+_STEADY = 5.0  # seconds that writing succeeds until it is said that it does
 _PATIENCE = 2.0  # seconds; a command has the lock for the moment of a checkpoint
 
 
@@ -195,6 +196,7 @@ def _outage() -> Outage:
         away="waiting for the ledger",
         still="still waiting for the ledger",
         back="the ledger can be written again",
+        steady=_STEADY,
     )
 
 
