@@ -15,6 +15,7 @@ _PATIENCE = 1.0  # seconds that threads have to end
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _fill_standard_streams()
     from feedback_app.cli import run_command_line
 
     code = run_command_line()
@@ -24,6 +25,13 @@ def main() -> None:
         logging.shutdown()  # waits for our own log's thread, though not for ever
         os._exit(code)
     sys.exit(code)
+
+
+def _fill_standard_streams() -> None:
+    """Open what whoever started us has closed, so that no file, and not uvloop's own, gets the number of a stream."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - stderr
+        pass
+    os.close(descriptor)
 
 
 def _left_behind() -> list[str]:

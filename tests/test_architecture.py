@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,13 @@ def _imports(file: Path) -> Iterator[tuple[int, str]]:
 
 
 FILES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
+
+
+def test_every_folder_is_shipped() -> None:
+    """The packages stand in pyproject.toml by name, because two of them come from folders at the top."""
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    folders = {file.parent.relative_to(ROOT) for file in PACKAGE.rglob("*.py")}
+    assert {".".join(folder.parts) for folder in folders} <= listed
 
 
 def test_every_part_has_its_layer() -> None:

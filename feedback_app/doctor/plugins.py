@@ -57,7 +57,7 @@ def templates(patient: Patient) -> Iterator[Finding]:
         file = folder / named[1] if named and (folder / named[1]).exists() else folder
         yield problem("templates", line, f"edit {file}; `feedback-app templates check` checks it")
     for line in found.warnings:
-        told, mend = taken_apart(line, f"look into {folder}; `feedback-app templates preview` shows one")
+        told, mend = taken_apart(line, f"mend or remove it in {folder}")
         yield warning("templates", told, mend)
     if not found.problems:
         yield ok("templates", "all of them render with sample data, in each language")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from feedback_app.store.migrate import HEAD
 from feedback_app.store.sqlite.lock import LedgerLock
 from tests.cli.conftest import Cli, Ledger
 from tests.copies import fill
@@ -49,7 +50,7 @@ def test_a_restore_says_what_it_did(cli: Cli, ledger: Ledger) -> None:
     said = cli.ok("db", "restore", "b.db", "--yes").out.splitlines()
     (kept,) = ledger.path.parent.glob("feedback.db.before-restore-*")
     assert said == [
-        f"{ledger.path}: restored from b.db: 2 ratings, 1 message, schema 0003",
+        f"{ledger.path}: restored from b.db: 2 ratings, 1 message, schema {HEAD}",
         f"the old ledger is kept as {kept}",
         "it has 1 rating that the backup lacks",
         (

@@ -13,6 +13,7 @@ from feedback_app.clock import now_ms
 from tests.cli.conftest import Cli, Ledger
 from tests.making import incoming
 
+PLACE = "retention.deleted"
 DAY = 86_400_000  # milliseconds
 CONFIG = '[retention]\nmessages = "30d"\nratings = "30d"\n'
 NOTHING = dict.fromkeys(
@@ -76,7 +77,7 @@ def test_a_kill_in_the_middle_of_a_step_changes_no_report(
     (day,) = old.rows("SELECT date(received_at / 1000, 'unixepoch') FROM feedback LIMIT 1")[0]
     build = ("report", "build", "--date", day, "--format", "json")
     before = json.loads(cli.ok(*build).out)
-    monkeypatch.setenv("FEEDBACK_FAILPOINT", f"retention.deleted:kill:{nth}")
+    monkeypatch.setenv("FEEDBACK_FAILPOINT", f"{PLACE}:kill:{nth}")
     monkeypatch.setenv("FEEDBACK_FAILPOINT_TEST", "yes")
     killed = subprocess.run([sys.executable, "-m", "feedback_app", "db", "trim"], check=False)
     assert killed.returncode == -9

@@ -16,6 +16,8 @@ from tests.making import NOW, incoming
 from tests.running import RECORDER, add, business, daemon, running, serving, until
 
 GUIDE = Path(__file__).parents[2] / "docs" / "operations.md"
+LIMITED = "[limits.chat]\nper_day = 100\n"
+BACKED_UP = '[backup]\ndirectory = "copies"\n'
 DOWN = RECORDER.replace(
     "        with LOG.open",
     "        from feedback_app import ChannelDown\n        raise ChannelDown('wrong password')\n        with LOG.open",
@@ -67,7 +69,7 @@ def _status(config: Path, capsys: Any) -> dict[str, Any]:
 
 async def test_everything_that_a_monitor_needs_is_there_and_in_the_guide(tmp_path: Path, capsys: Any) -> None:
     """While a channel is down, a source waits and a limit is set."""
-    config = business(tmp_path, plugin=DOWN, config="[limits.chat]\nper_day = 100\n")
+    config = business(tmp_path, plugin=DOWN, config=LIMITED + BACKED_UP)
     (tmp_path / "plugins" / "quiet.py").write_text(SOURCE)
     contact = Customer(id="c1", preferred_channels=("chat",))
     one = daemon(config)
@@ -88,6 +90,7 @@ async def test_everything_that_a_monitor_needs_is_there_and_in_the_guide(tmp_pat
     assert found["limits"] == {"chat": {"per_second": None, "per_day": 100, "used": 1, "left": 99}}
     assert found["oldest_waiting_message_seconds"] >= 0
     assert found["sources"]["quiet"]["lag"] == 3
+    assert found["backup"]["directory"] == str(tmp_path / "copies")
     assert found["feedback"].keys() == {"received", "processed", "dead"}
     assert found["low_ratings"].keys() == {"open", "acknowledged", "resolved"}
     assert found["messages"].keys() == {"queued", "sending", "sent", "held", "suppressed", "dead"}

@@ -13,6 +13,7 @@ from feedback_app import failpoints
 from feedback_app.errors import BadConfig
 from feedback_app.store import starts
 from feedback_app.store.sqlite.store import SqliteStore
+from tests.cli import test_db_trim
 from tests.faults import calls, copying, freeze, points, storms
 from tests.faults.needs import need_strace
 from tests.faults.program import Program
@@ -20,6 +21,7 @@ from tests.faults.scenario import Scene, scene
 from tests.making import NOW, incoming
 from tests.running import add, business, rows, sent
 from tests.sources.test_contract import MOMENTS
+from tests.store import test_backup, test_restore
 
 KILLER = '''
 """An analyser that does not fail on one rating but takes the whole process with it."""
@@ -80,7 +82,14 @@ def test_kills_at_every_named_place_leave_only_what_is_allowed() -> None:
 def test_every_fail_point_is_used() -> None:
     """A name that no suite arms would be dead code in the product."""
     armed = {point.at for point in points.POINTS} | {name for name, _ in LONG_TASKS}
-    armed |= {*CHORES, *MOMENTS, *copying.PLACES}
+    armed |= {
+        *CHORES,
+        *MOMENTS,
+        *copying.PLACES,
+        *test_backup.PLACES,
+        *test_restore.PLACES,
+        test_db_trim.PLACE,
+    }
     assert set(failpoints.NAMES) <= armed
 
 

@@ -26,6 +26,8 @@ from feedback_app.store.sqlite.store import SqliteStore
 from tests.copies import SQLITE, contents, fill
 from tests.making import NOW, incoming
 
+PLACES = ("backup.copied", "backup.verified")
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
@@ -145,7 +147,7 @@ def test_one_that_is_interrupted_leaves_nothing(
     assert [one.name for one in tmp_path.iterdir() if ".new" in one.name or one.name == "b.db"] == []
 
 
-@pytest.mark.parametrize("point", ["backup.copied", "backup.verified"])
+@pytest.mark.parametrize("point", PLACES)
 def test_one_that_is_killed_leaves_nothing_that_looks_like_one(
     ledger: Path, tmp_path: Path, point: str
 ) -> None:

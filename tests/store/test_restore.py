@@ -28,6 +28,7 @@ from feedback_app.store.sqlite.store import SqliteStore
 from tests.copies import SQLITE, ask, contents, fill
 from tests.making import NOW, incoming
 
+PLACES = ("restore.ready", "restore.kept", "restore.replaced")
 STAMP = "2027-01-15T080000Z"
 
 
@@ -421,7 +422,7 @@ def test_the_owner_stays(ledger: Path, backup: Path) -> None:
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12345, 0o640)
 
 
-@pytest.mark.parametrize("point", ["restore.ready", "restore.kept", "restore.replaced"])
+@pytest.mark.parametrize("point", PLACES)
 async def test_killed_there_is_the_old_or_the_new_one(ledger: Path, backup: Path, point: str) -> None:
     """Whole, and the program goes on with it; the same restore works afterwards."""
     old, wanted = contents(f"{SQLITE}{ledger}"), contents(f"{SQLITE}{backup}")
