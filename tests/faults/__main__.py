@@ -1,8 +1,8 @@
 """`python -m tests.faults [SUITE …] [--seeds N] [--jobs N] [--json FILE]`: runs the suites and prints their figures.
 
 A run that was stopped goes on where it was: what is done stands in the state file (`--state`), which a finished run
-removes. Suites that judge times have the machine to themselves, of the others `--jobs` parts run at once. The exit code
-is 1 when a promise was broken.
+removes. `--jobs` parts run at once; of suites that judge times only as many as do not disturb each other, at the end
+and with nothing else beside them. The exit code is 1 when a promise was broken.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from tests.faults.suites import SUITES, Figures, Part, parts_of, run_part, unwind_when_ended
@@ -24,15 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unwind_when_ended()
     state: dict[str, Figures] = json.loads(options.state.read_text()) if options.state.exists() else {}
     names = options.suites or list(SUITES)
-    for alone in (True, False):
+    for together, at_once in _groups(names, options.jobs):
         parts = [
             part
-            for name in names
-            if SUITES[name].alone is alone
+            for name in together
             for part in parts_of(name, options.seeds or SUITES[name].cases, options.first_seed)
             if part.first not in state.get(name, {}).get("done", ())
         ]
-        for part, figures in _run_all(parts, 1 if alone else options.jobs):
+        for part, figures in _run_all(parts, at_once):
             known = state.setdefault(part.suite, {"cases": 0, "done": [], "broken": [], "slow": []})
             _add(known, {"cases": part.cases, "done": [part.first], **figures})
             options.state.write_text(json.dumps(state))
@@ -44,6 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(figures[bad] for figures in state.values() for bad in ("broken", "slow")) else 0
 
 
+def _groups(names: Sequence[str], jobs: int) -> Iterator[tuple[list[str], int]]:
+    """Yield the suites that run together, and how many of their parts at once."""
+    yield [name for name in names if SUITES[name].at_most is None], jobs
+    for name in names:
+        if at_most := SUITES[name].at_most:
+            yield [name], min(at_most, jobs)
+
+
 def _run_all(parts: Sequence[Part], jobs: int) -> Iterator[tuple[Part, Figures]]:
     """Run each part in a process, so many at once; yield its figures when it has ended."""
     context = multiprocessing.get_context("spawn")
@@ -53,9 +61,12 @@ def _run_all(parts: Sequence[Part], jobs: int) -> Iterator[tuple[Part, Figures]]
             for future in as_completed(running):
                 yield running[future], future.result()
         except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            # A part that was handed over already is begun in a new process when the one before it has gone.
+            while left := multiprocessing.active_children():
+                for process in left:
+                    process.terminate()
+                wait([process.sentinel for process in left], timeout=5)
             raise
 
 

@@ -47,7 +47,7 @@ class Suite(NamedTuple):
     run: Callable[[int, int], Any]  # (first seed, cases) → a dataclass of figures
     cases: int  # that the promise is made for
     chunk: int  # cases between two notes of the state
-    alone: bool = False  # it judges times: nothing else runs beside it
+    at_most: int | None = None  # it judges times: so many parts of it at once, and nothing else beside them
 
 
 def _tests(*paths: str) -> Callable[[int, int], checks.Figures]:
@@ -62,9 +62,9 @@ _GATEWAYS = (
 )
 
 SUITES = {
-    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, alone=True),
+    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, at_most=2),
     "term": Suite(
-        "SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20, alone=True
+        "SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20, at_most=2
     ),
     "points": Suite(
         "SIGKILL at named places, K0 to K18", points.run, 50 * len(points.POINTS), len(points.POINTS)
@@ -72,17 +72,17 @@ SUITES = {
     "calls": Suite("SIGKILL at every write and sync of a run over 20 ratings", calls.run, 200, 10),
     "storms": Suite("five signals 0.1 s apart", storms.run, 50, 10),
     "freeze": Suite("SIGSTOP for longer than a lease", freeze.run, 6, 6),
-    "throughput": Suite("work done while killed every 5 s", throughput.run, 3, 1, alone=True),
+    "throughput": Suite("work done while killed every 5 s", throughput.run, 3, 1, at_most=1),
     "power": Suite("power cuts at random moments", power.run, 10_000, 500),
     "disk": Suite("a small disk filled and freed under load", full_disk.run, 100, 5),
     "io": Suite("I/O errors of syncs, writes and reads", io_errors.run, 200, 8),
     "corrupt": Suite("damaged ledgers and logs", corrupt.run, 1000, 250),
-    "starts": Suite("twenty daemons started at once", starts.run, 20, 2, alone=True),
-    "commands": Suite("commands beside a daemon under load", commands.run, 1000, 100, alone=True),
+    "starts": Suite("twenty daemons started at once", starts.run, 20, 2, at_most=1),
+    "commands": Suite("commands beside a daemon under load", commands.run, 1000, 100, at_most=1),
     "backup": Suite("backups under full load, each restored and compared", backup.run, 50, 5),
     "restore": Suite("SIGKILL at every call by which a restore changes a file", restore.run, 120, 20),
     "copy": Suite("copies of a ledger killed and gone on with", copying.run, 100, 10),
-    "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000, alone=True),
+    "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000, at_most=1),
     "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),
     "days": Suite("years of reports in ten zones, over every clock change", days.run, 100, 10),
     "due": Suite("SIGKILL around the hour of the report", due.run, 1000, 40),
@@ -96,7 +96,7 @@ SUITES = {
     "http": Suite("gateways that misbehave", _tests(*_GATEWAYS), 1, 1),
     "plugins": Suite("plugins that do one wrong thing", plugins.run, 133, 19),
     "neighbours": Suite(
-        "one of four plugins hangs, raises, blocks", neighbours.run, len(neighbours.FAULTS), 1, alone=True
+        "one of four plugins hangs, raises, blocks", neighbours.run, len(neighbours.FAULTS), 1, at_most=1
     ),
     "hooks": Suite(
         "plugin files that are wrong", _tests("tests/plugin_host", "tests/faults/test_plugin_faults.py"), 1, 1

@@ -30,6 +30,7 @@ SETUPS = {**setups.SETUPS, **packages.SETUPS}
 _ABOUT_THE_MACHINE = (
     '{"event": "running as root',
     "warning: {dir}/feedback.db: is kept in memory",
+    '{"event": "check the settings", "level": "warning", "warning": "{dir}/feedback.db: is kept in memory',
 )
 
 
