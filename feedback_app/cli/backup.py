@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from feedback_app.cli.context import Program, echo_json, json_option
+from feedback_app.cli.context import Program, echo_json, json_option, shown
 from feedback_app.clock import now_ms
 from feedback_app.errors import UsageError
 
@@ -19,9 +19,20 @@ if TYPE_CHECKING:
     from feedback_app.store.sqlite.restore import Restored
     from feedback_app.store.sqlite.snapshot import Contents
 
-_FILE = click.Path(
-    path_type=Path, readable=False
-)  # what may be wrong with it is said in the program's own words
+
+class _BackupFile(click.ParamType[Path]):
+    """A file's name; what may be wrong with the file is said by whoever opens or makes it."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or refuse what stands for a stream."""
+        if str(value) in ("", "-"):
+            self.fail("a backup is a file, name one", param, ctx)
+        return Path(value)
+
+
+_FILE = _BackupFile()
 
 
 @click.command()
@@ -43,7 +54,9 @@ def backup(program: Program, file: Path, *, as_json: bool) -> None:
     if as_json:
         echo_json({"file": str(file), **contents_data(contents), "seconds": round(seconds, 3)})
     else:
-        click.echo(f"{file}: {_summary(contents)}, {contents.size:,} bytes in {seconds:,.1f} s; verified")
+        click.echo(
+            shown(f"{file}: {_summary(contents)}, {contents.size:,} bytes in {seconds:,.1f} s; verified")
+        )
 
 
 @click.command()
@@ -72,7 +85,7 @@ def restore(program: Program, file: Path, *, resend: bool, yes: bool, as_json: b
     if as_json:
         echo_json(_restored_data(ledger, file, ready.contents, done))
     else:
-        click.echo(f"{ledger}: restored from {file}: {_summary(ready.contents)}")
+        click.echo(shown(f"{ledger}: restored from {file}: {_summary(ready.contents)}"))
         _say(done)
 
 
@@ -91,14 +104,16 @@ def _confirm(ledger: Path, file: Path, contents: Contents, *, yes: bool) -> None
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"{file} is a sound backup; to put it in the place of {ledger} say --yes")
     click.confirm(
-        f"{file} is sound: {_summary(contents)}. Put it in the place of {ledger}?", abort=True, err=True
+        shown(f"{file} is sound: {_summary(contents)}. Put it in the place of {ledger}?"),
+        abort=True,
+        err=True,
     )
 
 
 def _say(done: Restored) -> None:
     since = done.since
     if done.kept:
-        click.echo(f"the old ledger is kept as {done.kept}")
+        click.echo(shown(f"the old ledger is kept as {done.kept}"))
         if since.lost is None:
             click.echo("what it had beyond the backup is not known: it cannot be read")
         else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from feedback_app.cli.context import Program, echo_json, echo_table, json_option
+from feedback_app.cli.context import Program, echo_json, echo_table, json_option, shown
 from feedback_app.errors import BadData
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _print_size(name: str, found: Size) -> None:
     if found.free is not None:
         rows.append(("(free)", "", "", "", f"{found.free:,}", share(found.free)))
     echo_table(("table", "rows", "bytes", "index bytes", "together", "share"), rows)
-    click.echo(f"{name}: {found.total:,} bytes")
+    click.echo(shown(f"{name}: {found.total:,} bytes"))
     if found.file is not None:
         click.echo(f"its file: {found.file:,} bytes, the log beside it: {found.log:,} bytes")
     if not found.exact:
