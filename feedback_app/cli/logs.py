@@ -29,6 +29,9 @@ def set_up_logging(*, debug: bool = False, environ: Mapping[str, str] = os.envir
     be a file's by now, such as the ledger's.
     """
     root = logging.getLogger()
+    for before in root.handlers:
+        if isinstance(before, LogQueue):
+            before.close()
     root.handlers[:] = [logging.NullHandler()] if sys.stderr is None else [_handler(environ)]
     root.setLevel(logging.WARNING)
     for name in ("feedback_app", DROPINS):

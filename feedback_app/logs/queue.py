@@ -47,7 +47,8 @@ class LogQueue(logging.Handler):
         self._out = out
         self._capacity = capacity
         self._stopwatch = stopwatch
-        self._queue: SimpleQueue[_Line] = SimpleQueue()
+        self._queue: SimpleQueue[_Line | None] = SimpleQueue()  # None: the end
+        self._closed = False
         self._taken = 0  # lines put into the queue
         self._ended = 0  # of those, written or dropped
         self._untold = 0  # dropped lines that no line has told of
@@ -77,13 +78,20 @@ class LogQueue(logging.Handler):
         while self.is_behind and time.monotonic() < deadline:
             time.sleep(_LOOK)
 
+    def close(self) -> None:
+        """End the thread once it has written what is queued; later lines are dropped. Waits for nothing; idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        super().close()
+
     @property
     def is_behind(self) -> bool:
         """Whether there are lines that are not written yet."""
         return self._ended < self._taken
 
     def _put(self, text: str) -> None:
-        if self._queue.qsize() >= self._capacity:
+        if self._closed or self._queue.qsize() >= self._capacity:
             self._drop(1)
             return
         with self._counting:
@@ -102,6 +110,8 @@ class LogQueue(logging.Handler):
             except Empty:
                 self._summarise(self._stopwatch())
                 continue
+            if line is None:
+                return
             if not self._write(line.text):
                 self._drop(1)
             elif self._untold and self._queue.empty():

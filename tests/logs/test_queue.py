@@ -15,7 +15,7 @@ import pytest
 
 from feedback_app.logs.queue import LogQueue
 from feedback_app.logs.repeats import MOST, WINDOW
-from tests.running import until
+from tests.running import DEADLINE, until
 
 PIPE = 65536  # bytes that a pipe holds
 
@@ -176,3 +176,17 @@ def test_what_cannot_be_shown_is_counted(pipe: tuple[int, int]) -> None:
     queue.handle(_record("%d", args=("no number",)))
     queue.flush()
     assert queue.dropped == 1
+
+
+def test_closed_it_writes_what_it_has_and_ends(pipe: tuple[int, int]) -> None:
+    """What comes later is dropped, and nobody waits for it."""
+    queue = LogQueue(pipe[1])
+    queue.handle(_record("the last one"))
+    queue.close()
+    queue.close()
+    queue._thread.join(DEADLINE)
+    queue.handle(_record("too late"))
+    queue.flush(0)
+    assert os.read(pipe[0], PIPE) == b"the last one\n"
+    assert not queue._thread.is_alive()
+    assert (queue.dropped, queue.is_behind) == (1, False)

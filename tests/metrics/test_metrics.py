@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -270,3 +272,9 @@ def test_a_histogram_counts_each_value_once() -> None:
         one.add(value)
     assert one.counts == [3, 2, 1]
     assert one.total == 14
+
+
+def test_nobody_pays_for_what_is_not_asked_for() -> None:
+    """The library is loaded only where there is a file to write."""
+    check = "import sys, feedback_app.daemon, feedback_app.cli.daemon; assert 'prometheus_client' not in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
