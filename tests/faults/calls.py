@@ -1,16 +1,39 @@
-"""SIGKILL at every single write and sync: a run over twenty ratings, killed at its 1st, 2nd, 3rd … such system call."""
+"""SIGKILL at every single write and sync of a run over twenty ratings: at each kind's 1st, 2nd, 3rd … call."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from tests.faults.oracle import Totals
 from tests.faults.scenario import scene
 
 CALLS = "pwrite64,fdatasync,fsync,ftruncate"  # by which SQLite reaches the disk
 _RATINGS = 20
+_CALL = re.compile(r"(?:(\d+) +)?(\w+)\(")
+
+
+class Call(NamedTuple):
+    """A system call, told as strace tells it: it counts each kind on its own, and in each thread."""
+
+    name: str
+    nth: int
+
+
+def made_in(log: Path) -> list[Call]:
+    """Return the calls of what strace wrote down, in order; of threads that made as many, the first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    calls: dict[Call, None] = {}
+    for line in log.read_text().splitlines():
+        if found := _CALL.match(line):
+            counts[found[1], found[2]] += 1
+            calls[Call(found[2], counts[found[1], found[2]])] = None
+    return list(calls)
 
 
 @dataclass(kw_only=True)
@@ -22,33 +45,47 @@ class Figures(Totals):
 
 
 def run(first_seed: int, seeds: int) -> Figures:
-    """Kill at the calls number `first_seed` + 1 to `first_seed` + `seeds`."""
+    """Kill at the calls number `first_seed` + 1 to `first_seed` + `seeds`, as a run that was watched makes them."""
+    return asyncio.run(_run(first_seed, seeds))
+
+
+async def _run(first_seed: int, seeds: int) -> Figures:
     figures = Figures()
-    for nth in range(first_seed + 1, first_seed + seeds + 1):
-        asyncio.run(_case(nth, figures))
+    made = await watched()
+    for number in range(first_seed, first_seed + seeds):
+        if number < len(made):
+            await _case(number, made[number], figures)
+        else:
+            figures.beyond += 1
     return figures
 
 
-async def _case(nth: int, figures: Figures) -> None:
-    strace = [
-        "strace",
-        "-f",
-        "-o",
-        "/dev/null",
-        "-e",
-        f"trace={CALLS}",
-        "-e",
-        f"inject={CALLS}:signal=KILL:when={nth}",
-    ]
+async def watched() -> list[Call]:
+    """Return the calls of a whole run."""
+    async with scene() as one:
+        log = one.folder / "calls"
+        one.make_ledger()
+        await one.fill(_RATINGS, 0)
+        code, said = await one.run("run", "--drain", prefix=_strace(log))
+        assert code == 0, said
+        return made_in(log)
+
+
+async def _case(seed: int, call: Call, figures: Figures) -> None:
+    inject = f"inject={call.name}:signal=KILL:when={call.nth}"
     async with scene() as one:
         one.make_ledger()
-        await one.fill(_RATINGS, nth)
-        # -D keeps the program the child of this process, so that its end is what is waited for.
-        code, said = await one.run("run", "--drain", prefix=[strace[0], "-D", *strace[1:]])
+        await one.fill(_RATINGS, seed)
+        code, said = await one.run("run", "--drain", prefix=_strace(Path("/dev/null"), "-e", inject))
         if code not in (0, -signal.SIGKILL):
-            figures.broken.append(f"call {nth}: ended with {code}: {said[-500:]}")
+            figures.broken.append(f"{call}: ended with {code}: {said[-500:]}")
         figures.kills += code != 0
         figures.beyond += code == 0
         (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
         verdict = await one.settle_and_judge()
-    figures.add(verdict, f"call {nth}", in_flight=in_flight, more=one.leaks)
+    figures.add(verdict, str(call), in_flight=in_flight, more=one.leaks)
+
+
+def _strace(log: Path, *options: str) -> list[str]:
+    # -D keeps the program the child of this process, so that its end is what is waited for.
+    return ["strace", "-D", "-f", "-o", str(log), "-e", f"trace={CALLS}", *options]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from feedback_app.errors import FeedbackAppError
 from feedback_app.store import ratings
@@ -22,21 +19,12 @@ from feedback_app.store.sqlite.checking import check
 from feedback_app.store.sqlite.restore import restoring
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.copies import SQLITE, contents
+from tests.faults import calls
 from tests.making import NOW, incoming
 
 _OLD, _NEW = 40, 25  # ratings
 # By which SQLite and the program change files and names; "?" for those that a machine may not have.
 CALLS = "pwrite64,fdatasync,fsync,ftruncate,?rename,renameat,renameat2,?link,linkat,?unlink,unlinkat"
-
-
-_CALL = re.compile(r"(?:\d+ +)?(\w+)\(")
-
-
-class Call(NamedTuple):
-    """One of the calls of a restore."""
-
-    name: str
-    nth: int  # of its kind
 
 
 @dataclass(kw_only=True)
@@ -63,25 +51,17 @@ def run(first_seed: int, seeds: int) -> Figures:
     return figures
 
 
-def watched() -> list[Call]:
+def watched() -> list[calls.Call]:
     """Return the calls of a whole restore, in order."""
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
         _prepare(Path(name))
         code, said = _restore(Path(name), "-o", "calls")
         assert code == 0, said
-        lines = (Path(name) / "calls").read_text().splitlines()
-    counts: Counter[str] = Counter()
-    calls = []
-    for line in lines:
-        if found := _CALL.match(line):
-            counts[found[1]] += 1
-            calls.append(Call(found[1], counts[found[1]]))
-    return calls
+        return calls.made_in(Path(name) / "calls")
 
 
-def _case(folder: Path, call: Call, figures: Figures) -> list[str]:
+def _case(folder: Path, call: calls.Call, figures: Figures) -> list[str]:
     ledger, backup = _prepare(folder)
-    # strace counts each kind of call on its own.
     inject = f"inject={call.name}:signal=KILL:when={call.nth}"
     code, said = _restore(folder, "-o", "/dev/null", "-e", inject)
     if code != -signal.SIGKILL:
