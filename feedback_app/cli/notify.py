@@ -123,16 +123,16 @@ class _Trial:
         from feedback_app.store.ledger import ledger_of
         from feedback_app.trying import PURPOSE
 
-        while True:
-            async with ledger_of(self.settings).open() as store:
-                if await store.running_daemon() is not None:
-                    self._say("the running daemon delivers it")
-                    return await self._send(store, lambda: None)
+        async with ledger_of(self.settings).open() as store:
+            is_alone = await store.running_daemon() is None
+        if is_alone:
             async with delivering(self.settings, PURPOSE, self.channel) as delivery:
-                if delivery is not None:
+                if delivery is not None:  # else a daemon was started meanwhile
                     self._say("no daemon runs, so it is delivered here")
                     return await self._send(delivery.store, delivery.wake)
-            # A daemon was started meanwhile.
+        async with ledger_of(self.settings).open() as store:
+            self._say("the running daemon delivers it")
+            return await self._send(store, lambda: None)
 
     async def _send(self, store: Store, wake: Callable[[], None]) -> tuple[Detail, Waiting]:
         from feedback_app import assembly, trying
