@@ -37,12 +37,11 @@ SOURCES = (
 def completion(context: click.Context, shell: str) -> None:
     """Print what makes Tab complete commands, options and names in a shell.
 
-    bash: feedback-app completion bash > ~/.local/share/bash-completion/completions/feedback-app
-
-    zsh: feedback-app completion zsh > ~/.zfunc/_feedback-app (a folder of your fpath)
-
-    fish: feedback-app completion fish > ~/.config/fish/completions/feedback-app.fish
-    """
+    \b
+    feedback-app completion bash > ~/.local/share/bash-completion/completions/feedback-app
+    feedback-app completion zsh > ~/.zfunc/_feedback-app    (a folder of your fpath)
+    feedback-app completion fish > ~/.config/fish/completions/feedback-app.fish
+    """  # noqa: D301 - click's sign for lines that are not to be wrapped
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from feedback_app.cli.messages import detail_data
 from feedback_app.cli.paging import echo_text
 from feedback_app.cli.sampling import locale_option, rating_option, sample_rating
 from feedback_app.cli.typed import NAME
+from feedback_app.clock import now_ms
 from feedback_app.errors import BadConfig, BadData, FeedbackAppError
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def test(  # noqa: PLR0913 - one for each option
 
     settings = program.settings()
     sample = trying.Sample(kind, sample_rating(rating, settings, default=kind), locale)
+    logging.getLogger("feedback_app").addHandler(logging.NullHandler())  # each try is told in full anyway
     host = assembly.load_plugins(settings)
     if channel not in host.notifiers:
         raise BadConfig(assembly.unserved(channel, host))
@@ -120,20 +123,19 @@ class _Trial:
         from feedback_app.store.ledger import ledger_of
         from feedback_app.trying import PURPOSE
 
-        while True:
-            async with ledger_of(self.settings).open() as store:
-                if await store.running_daemon() is not None:
-                    self._say("the running daemon delivers it")
-                    return await self._send(store, lambda: None)
+        async with ledger_of(self.settings).open() as store:
+            is_alone = await store.running_daemon() is None
+        if is_alone:
             async with delivering(self.settings, PURPOSE, self.channel) as delivery:
-                if delivery is not None:
+                if delivery is not None:  # else a daemon was started meanwhile
                     self._say("no daemon runs, so it is delivered here")
                     return await self._send(delivery.store, delivery.wake)
-            # A daemon was started meanwhile.
+        async with ledger_of(self.settings).open() as store:
+            self._say("the running daemon delivers it")
+            return await self._send(store, lambda: None)
 
     async def _send(self, store: Store, wake: Callable[[], None]) -> tuple[Detail, Waiting]:
         from feedback_app import assembly, trying
-        from feedback_app.clock import now_ms
 
         message = trying.message_of(
             self.settings, self.channel, self.recipient, self.sample, ledger_id=store.ledger_id
@@ -191,6 +193,8 @@ def _so_far(detail: Detail, why: Waiting, wait: int) -> str:
         return f"yet, the channel was given all that [limits] allows until {iso(why.limited_until)}"
     if why.down:
         return f"yet, the channel {message.channel} is down: {why.down}"
+    if message.error and message.next_attempt_at <= now_ms():
+        return f"yet: {message.error}; it is tried again by the daemon, when one runs and the channel works"
     if message.error:
         return f"yet: {message.error}; the next try is at {iso(message.next_attempt_at)}"
     return f"within {wait} s, nobody has tried it; `status` tells what the daemon does"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import click
@@ -16,7 +17,6 @@ from feedback_app.errors import BadConfig, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from feedback_app.cli.context import Program
     from feedback_app.rehearsing import Preview
@@ -44,7 +44,9 @@ def list_(program: Program, *, as_json: bool) -> None:
         echo_json(rows)
         return
     header = ("name", "language", "origin", "note")
-    echo_table(header, [(row["name"], row["language"] or "any", _origin(row), _note(row)) for row in rows])
+    echo_table(
+        header, [(row["name"], row["language"] or "any", _origin(row, settings), _note(row)) for row in rows]
+    )
 
 
 @group.command()
@@ -174,16 +176,18 @@ def _row(
     }
 
 
-def _origin(row: dict[str, Any]) -> str:
-    return "shipped" if row["shipped"] and row["file"] else row["file"] or "is not a file"
+def _origin(row: dict[str, Any], settings: Settings) -> str:
+    if row["file"] is None:
+        return "is not a file"
+    return "shipped" if row["shipped"] else str(Path(settings.templates.directory) / row["name"])
 
 
 def _note(row: dict[str, Any]) -> str:
     if not row["used"]:
         return "no message uses it"
     if row["message"] is None:
-        return "only used where another template includes it"
-    return "takes the place of the shipped one" if row["overrides"] else ""
+        return "for others to include"
+    return "instead of the shipped one" if row["overrides"] else ""
 
 
 def _show(wanted: Wanted, made: Preview) -> None:

@@ -134,7 +134,7 @@ async def test_on_a_shared_ledger_it_is_the_same(cli: Cli, folder: Path, postgre
         ("PermanentFailure('no room')", "permanent", "dead", "was given up: no room; mend that and try again"),
         ("TemporaryFailure('busy', 3600)", "temporary", "queued", "was not sent yet: busy; the next try is at 2"),
         ("OutcomeUnknown('cut off')", "unknown", "held", "may have left: cut off; look whether it arrived"),
-        ("ChannelDown('wrong key')", "channel_down", "queued", "was not sent yet: wrong key; the next try is at 2"),
+        ("ChannelDown('wrong key')", "channel_down", "queued", "was not sent yet: wrong key; it is tried again"),
     ],
 )  # fmt: skip
 def test_what_was_not_sent_says_why_and_what_to_do(
@@ -147,6 +147,7 @@ def test_what_was_not_sent_says_why_and_what_to_do(
     assert f"Z  chat: {outcome}  " in said.out
     assert wanted in said.said[-1]
     assert said.said[-1].startswith("feedback-app: message 1 ")
+    assert len(said.said) == 3
     assert ledger.rows("SELECT state FROM message") == [(state,)]
 
 
