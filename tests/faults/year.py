@@ -12,12 +12,14 @@ import os
 import random
 import tempfile
 import time
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import product
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -130,7 +132,8 @@ class Year:
         self._folder = folder
         self._days, self._a_day = days, a_day
         self._wall = Wall(_BEGIN)
-        self._arrived: Counter[tuple[datetime, str, int]] = Counter()  # by moment, item, stars
+        # For each moment how often each item was given each number of stars; small, for memory is measured here.
+        self._arrived: dict[datetime, array[int]] = {}
         self._sizes: list[int] = []  # of the ledger, after each day
         self._seen: list[tuple[int, int]] = []  # memory, open files
         self.figures = Figures()
@@ -170,7 +173,8 @@ class Year:
 
     def _rating(self) -> Feedback:
         item, (stars,) = self._chance.choice(_ITEMS), self._chance.choices(_STARS, _WEIGHTS)
-        self._arrived[self._wall.now, item, stars] += 1
+        arrived = self._arrived.setdefault(self._wall.now, array("H", bytes(2 * len(_ITEMS) * len(_STARS))))
+        arrived[_ITEMS.index(item) * len(_STARS) + stars - 1] += 1
         self.figures.ratings += 1
         return Feedback(
             rating=stars,
@@ -200,11 +204,11 @@ class Year:
                 read = partial(_figures, day=day, zone=zone, now=self._wall())
                 ratings, stars, items = await store.read(read)
                 start, end = day_bounds(day, zone)
-                wanted = {
-                    key: count
-                    for key, count in self._arrived.items()
-                    if start <= key[0].timestamp() * 1000 < end
-                }
+                wanted = [
+                    arrived
+                    for moment, arrived in self._arrived.items()
+                    if start <= moment.timestamp() * 1000 < end
+                ]
                 self.figures.compared += 1
                 if (ratings, stars, items) != _expected(wanted):
                     self.figures.broken.append(
@@ -267,12 +271,14 @@ class _Scale:
     minimum, maximum, step = 1.0, 5.0, 1.0
 
 
-def _expected(arrived: dict[tuple[datetime, str, int], int]) -> tuple[int, list[int], set[str]]:
+def _expected(arrived: Sequence[array[int]]) -> tuple[int, list[int], set[str]]:
     stars: Counter[int] = Counter()
     items: dict[str, Counter[int]] = {}
-    for (_, item, given), count in arrived.items():
-        stars[given] += count
-        items.setdefault(item, Counter())[given] += count
+    for counts in arrived:
+        for (item, given), count in zip(product(_ITEMS, _STARS), counts, strict=True):
+            if count:
+                stars[given] += count
+                items.setdefault(item, Counter())[given] += count
     total = stars.total()
     mean = sum(given * count for given, count in stars.items()) / total if total else 0.0
     ranked = sorted(
