@@ -6,19 +6,18 @@ Annotations are read at run time by pydantic, so they are not postponed here.
 from datetime import time
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from feedback_app.settings import rules
+from feedback_app.settings.values import Table
 
 
 def _path_or_nothing(text: str) -> str:
     return rules.path_text(text) if text else text
 
 
-class BackupSettings(BaseModel):
+class BackupSettings(Table):
     """Off unless there is a directory to put them in."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     directory: Annotated[str, AfterValidator(_path_or_nothing)] = ""
     at: Annotated[str, AfterValidator(rules.clock_time)] = "03:30"

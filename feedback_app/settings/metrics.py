@@ -5,26 +5,10 @@ Annotations are read at run time by pydantic, so they are not postponed here.
 
 from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, Field
 
 from feedback_app.settings import rules
-from feedback_app.settings.durations import format_duration, parse_duration
-
-_Interval = Annotated[
-    float,  # seconds
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["15s", "1m"]}),
-    AfterValidator(rules.between("1s", "1h")),
-]
+from feedback_app.settings.values import Duration, Table, within
 
 
 def _prom(text: str) -> str:
@@ -33,10 +17,8 @@ def _prom(text: str) -> str:
     return text
 
 
-class MetricsSettings(BaseModel):
+class MetricsSettings(Table):
     """Off unless there is a file to write."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
     textfile: Annotated[str, AfterValidator(_prom)] = ""
-    interval: _Interval = Field(default="15s", validate_default=True)
+    interval: Annotated[Duration, within("1s", "1h")] = Field(default="15s", validate_default=True)

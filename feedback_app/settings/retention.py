@@ -7,9 +7,7 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     ValidationInfo,
@@ -19,6 +17,7 @@ from pydantic import (
 
 from feedback_app.settings.durations import format_duration, parse_duration
 from feedback_app.settings.rules import RuleError
+from feedback_app.settings.values import Table
 
 FOREVER = "forever"
 _DAY = 86_400.0  # seconds
@@ -59,10 +58,8 @@ _Period = Annotated[
 ]
 
 
-class RetentionSettings(BaseModel):
+class RetentionSettings(Table):
     """How long each kind of thing is kept once it is done with; what waits for somebody is never deleted."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     attempts: _Period = Field(default=None)  # since the try; they go with their message at the latest
     messages: _Period = Field(default=None)  # sent and suppressed ones, since then

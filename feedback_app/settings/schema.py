@@ -11,28 +11,33 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from feedback_app.settings import rules
 from feedback_app.settings.backup import Backup, BackupSettings
-from feedback_app.settings.durations import format_duration, parse_duration
+from feedback_app.settings.durations import format_duration
 from feedback_app.settings.layers import Origin, Place
 from feedback_app.settings.metrics import MetricsSettings
 from feedback_app.settings.redaction import redact
 from feedback_app.settings.retention import RetentionSettings
-
-
-def _plain(number: float) -> float:
-    return int(number) if number.is_integer() else number
+from feedback_app.settings.values import (
+    Duration,
+    Name,
+    Names,
+    Number,
+    PathText,
+    Table,
+    Workers,
+    plain,
+    within,
+)
 
 
 def _table(value: object) -> object:
@@ -40,33 +45,6 @@ def _table(value: object) -> object:
     if not isinstance(value, dict):
         raise PydanticCustomError("extra_forbidden", "unknown key")
     return value
-
-
-Name = Annotated[str, AfterValidator(rules.name)]
-Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(rules.unique)]  # TOML has lists
-PathText = Annotated[str, AfterValidator(rules.path_text)]
-Workers = Annotated[int, Field(ge=1, le=1000)]
-Number = Annotated[
-    float,
-    Field(ge=-1_000_000, le=1_000_000, allow_inf_nan=False),
-    PlainSerializer(_plain, return_type=int | float),
-]
-Duration = Annotated[
-    float,  # seconds
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["500ms", "30s", "1h30m"]}),
-]
-
-
-def _within(lowest: str, highest: str) -> AfterValidator:
-    return AfterValidator(rules.between(lowest, highest))
-
-
-class Table(BaseModel):
-    """A table of the configuration: no unknown keys, no guessing of types."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class RatingSettings(Table):
@@ -82,7 +60,7 @@ class RatingSettings(Table):
     def _is_above_minimum(cls, maximum: float, info: ValidationInfo) -> float:
         minimum = info.data.get("minimum")
         if minimum is not None and maximum <= minimum:
-            raise rules.RuleError(f"must be above minimum ({_plain(minimum)})")
+            raise rules.RuleError(f"must be above minimum ({plain(minimum)})")
         return maximum
 
     @field_validator("step")
@@ -104,7 +82,7 @@ class RatingSettings(Table):
             # One step above the scale makes every rating a low one.
             low, high = info.data["minimum"], info.data["maximum"] + info.data["step"]
             if not low <= low_below <= high:
-                raise rules.RuleError(f"must be from {_plain(low)} to {_plain(high)}")
+                raise rules.RuleError(f"must be from {plain(low)} to {plain(high)}")
         return low_below
 
 
@@ -133,7 +111,7 @@ class StoreSettings(Table):
 class IntakeSettings(Table):
     """`[intake]`: how new ratings are noticed."""
 
-    poll_interval: Annotated[Duration, _within("100ms", "1h")] = Field(default="1s", validate_default=True)
+    poll_interval: Annotated[Duration, within("100ms", "1h")] = Field(default="1s", validate_default=True)
 
 
 class DeliverySettings(Table):
@@ -141,8 +119,8 @@ class DeliverySettings(Table):
 
     workers: Workers = 16  # messages being sent at once, per channel
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = 10
-    backoff_initial: Annotated[Duration, _within("1ms", "30d")] = Field(default="30s", validate_default=True)
-    backoff_maximum: Annotated[Duration, _within("1ms", "30d")] = Field(default="1h", validate_default=True)
+    backoff_initial: Annotated[Duration, within("1ms", "30d")] = Field(default="30s", validate_default=True)
+    backoff_maximum: Annotated[Duration, within("1ms", "30d")] = Field(default="1h", validate_default=True)
 
     @field_validator("backoff_maximum")
     @classmethod
@@ -156,7 +134,7 @@ class DeliverySettings(Table):
 class DaemonSettings(Table):
     """`[daemon]`: how it stops."""
 
-    grace: Annotated[Duration, _within("0s", "1h")] = Field(default="25s", validate_default=True)
+    grace: Annotated[Duration, within("0s", "1h")] = Field(default="25s", validate_default=True)
 
 
 class BusinessSettings(Table):
@@ -207,7 +185,7 @@ class LimitSettings(Table):
     """`[limits.PLUGIN]`: how many messages a provider is given, by all daemons together; 0 means no limit."""
 
     per_second: Annotated[
-        float, Field(ge=0, le=100_000, allow_inf_nan=False), PlainSerializer(_plain, return_type=int | float)
+        float, Field(ge=0, le=100_000, allow_inf_nan=False), PlainSerializer(plain, return_type=int | float)
     ] = 0.0
     per_day: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0  # in any 24 hours
 
