@@ -182,6 +182,19 @@ async def test_a_folder_that_is_not_there_is_said_once(
     assert _samples((tmp_path / "folder" / "feedback_app.prom").read_text())
 
 
+async def test_on_a_server(tmp_path: Path, postgres_url: str) -> None:
+    """The same, with what the server says of its size; there is no log beside it."""
+    one = daemon(business(tmp_path, config=f'[store]\nurl = "{postgres_url}"\n{METRICS}'))
+    async with running(one):
+        await asyncio.wrap_future(one.submit(incoming("r1", rating=1).feedback))
+        await until(lambda: one._tally.processed)
+    told = _told(tmp_path)
+    assert _by(told, "writer_batch_size_count", "writer").keys() == {("writer",), ("claimer",)}
+    assert _one(told, "ledger_bytes") > 0
+    assert ("feedback_app_ledger_wal_bytes", frozenset()) not in told
+    assert _one(told, "low_ratings_open") == 1
+
+
 async def test_a_reload_applies_the_settings_and_keeps_the_counts(tmp_path: Path) -> None:
     """Another file, with what was counted before; none any more."""
     config = business(tmp_path, config=METRICS)
