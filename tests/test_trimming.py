@@ -12,8 +12,9 @@ from feedback_app.clock import Jumps
 from feedback_app.settings import load_settings
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.trimming import Trimmer
+from tests.making import NOW
 from tests.running import business, daemon, rows, running, until
-from tests.store.test_retention import DAY, NOW, OLD, put, rating
+from tests.store.test_retention import DAY, OLD, put, rating
 
 HOUR = 3_600_000  # milliseconds
 CONFIG = '[retention]\nmessages = "30d"\nratings = "30d"\n'

@@ -7,7 +7,7 @@ from tests.faults import year
 
 def test_a_daemon_stays_as_it_is_for_months() -> None:
     """Its ledger, its memory and its open files; each day has its report, and those over the past are right."""
-    figures = year.run(1, 1, days=100, a_day=40)
+    figures = year.run(1, 1, days=100, a_day=40, growth=0.15)
     assert figures.broken == []
     assert (figures.missing, figures.doubled) == (0, 0)
     assert figures.reports == 100
