@@ -7,13 +7,17 @@ import json
 import os
 import resource
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from feedback_app.clock import now_ms
 from feedback_app.doctor import machine, reaching
 from feedback_app.doctor.findings import taken_apart
+from feedback_app.store import daemons
+from feedback_app.store.sqlite.lock import LedgerLock
 from tests.cli.conftest import Cli, Ledger
 from tests.doctor.planting import mail_server, trusting
 from tests.making import incoming
@@ -114,6 +118,35 @@ def test_a_check_with_a_bug_hides_nothing_else(cli: Cli, monkeypatch: pytest.Mon
     )
     assert "canary" not in result.out
     assert _found(result.json, "versions")
+
+
+def test_what_is_written_while_it_looks_is_not_in_the_future(
+    cli: Cli, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look through a large ledger takes minutes; the daemon beside it goes on."""
+    ledger.take_in(incoming(), now=now_ms())
+    earlier = [now_ms() - 300_000]
+    monkeypatch.setattr("feedback_app.cli.doctor.now_ms", lambda: earlier.pop() if earlier else now_ms())
+    assert [one["state"] for one in _found(cli("doctor", "--json").json, "clock")] == ["ok"]
+
+
+def test_a_daemon_that_died_without_a_word_is_not_the_one_that_runs(cli: Cli, ledger: Ledger) -> None:
+    """What it found down and when its heart stopped says nothing of its successor."""
+    begin = partial(daemons.register, host="shop")
+    ledger.write(partial(begin, boot_id="dead", pid=4711, now=now_ms() - 3_600_000))
+    down = {"chat": {"down_since": 1, "reason": "refused"}}
+    beat = partial(daemons.heartbeat, boot_id="dead", channels=down, sources={})
+    ledger.write(partial(beat, now=now_ms() - 1_800_000))
+    lock = LedgerLock(ledger.path)
+    assert lock.try_acquire("daemon")
+    try:
+        ledger.write(partial(begin, boot_id="new", pid=os.getpid(), now=now_ms()))
+        found = cli("doctor", "--offline", "--json").json
+        assert [one["pid"] for one in cli.ok("status", "--json").json["daemons"]] == [os.getpid()]
+    finally:
+        lock.release()
+    assert [one["state"] for one in _found(found, "daemon")] == ["ok"]
+    assert _found(found, "channel chat") == []
 
 
 # --- far sides
