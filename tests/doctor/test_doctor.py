@@ -103,6 +103,22 @@ def test_what_does_not_need_the_settings_is_looked_at_without_them(text: str, cl
     assert _found(result.json, "versions")[0]["state"] == "ok"
 
 
+def test_what_is_odd_about_a_template_is_mended_in_its_file(cli: Cli, folder: Path) -> None:
+    """What the line says besides is no mend; where the folder is missing, the setting is wrong."""
+    (folder / "config.toml").touch(0o600)
+    (folder / "templates").mkdir()
+    (folder / "templates" / "thanks.subject.txt").write_text("Thank\nyou")
+    (folder / "templates" / "thanks.de.txt").symlink_to("nothing")
+    told = {one["found"]: one["mend"] for one in _found(cli("doctor", "--json").json, "templates")}
+    file = folder / "templates" / "thanks.de.txt"
+    assert told["template thanks.de.txt: is not a file"].startswith(f"edit {file};")
+    (odd,) = (mend for found, mend in told.items() if "a line break comes out of it; a subject is" in found)
+    assert odd == f"mend or remove {folder / 'templates' / 'thanks.subject.txt'}"
+    (folder / "config.toml").write_text('[templates]\ndirectory = "elsewhere"\n')
+    (said,) = _found(cli("doctor", "--json").json, "templates")
+    assert said["mend"].startswith(f"edit {folder / 'config.toml'};")
+
+
 def test_a_check_with_a_bug_hides_nothing_else(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is named; its words, which may quote anything, are not."""
 
@@ -199,7 +215,7 @@ def test_offline_reaches_nobody(cli: Cli, folder: Path) -> None:
     ("body", "words"),
     [
         ("await asyncio.Event().wait()", "chat: no answer within 0.2 s"),
-        ("raise SystemExit(3)", "chat: a bug in the plugin: SystemExit at "),
+        ("print(1); raise SystemExit(3)", "chat: a bug in the plugin: SystemExit at "),
         ("raise ValueError('canary')", "chat: a bug in the plugin: ValueError at "),
     ],
 )
@@ -303,6 +319,7 @@ def test_on_postgresql_that_is_away(cli: Cli, folder: Path) -> None:
         ("a: b; run: chmod 600 x", "a: b", "chmod 600 x"),
         ("a: b; c; do this", "a: b; c", "do this"),
         ("a: b; known: c, d", "a: b; known: c, d", "else"),
+        ("a: unknown key; tables are [b]", "a: unknown key; tables are [b]", "else"),
         ("a: b", "a: b", "else"),
     ],
 )
