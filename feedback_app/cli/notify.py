@@ -18,7 +18,7 @@ from feedback_app.cli.paging import echo_text
 from feedback_app.cli.sampling import locale_option, rating_option, sample_rating
 from feedback_app.cli.typed import NAME
 from feedback_app.clock import now_ms
-from feedback_app.errors import BadConfig, BadData, FeedbackAppError
+from feedback_app.errors import BadConfig, BadData, Busy, FeedbackAppError
 
 if TYPE_CHECKING:
     from feedback_app.cli.context import Program
@@ -97,9 +97,8 @@ def test(  # noqa: PLR0913 - one for each option
         wait=wait,
         as_json=as_json,
     )
-    with (
-        contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
-    ):  # what plugins print
+    # What plugins print must not stand in front of the JSON.
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         detail, why = program.run(trial.run)
     if as_json:
         echo_json({**detail_data(detail), "sent": detail.message.state == "sent"})
@@ -135,6 +134,8 @@ class _Trial:
                     self._say("no daemon runs, so it is delivered here")
                     return await self._send(delivery.store, delivery)
         async with ledger_of(self.settings).open() as store:
+            if await store.running_daemon() is None:
+                raise Busy(f"{store.name}: another command has it in hand; try again when that is done")
             self._say("the running daemon delivers it")
             return await self._send(store, None)
 

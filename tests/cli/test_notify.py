@@ -14,6 +14,8 @@ import pytest
 
 from feedback_app.pipeline.composer import Form
 from feedback_app.store import daemons
+from feedback_app.store.sqlite import store
+from feedback_app.store.sqlite.lock import LedgerLock
 from feedback_app.testing.smtp_server import RecordingSmtpServer
 from feedback_app.trying import marked
 from tests.cli.conftest import Cli, Ledger
@@ -151,6 +153,22 @@ def test_what_was_not_sent_says_why_and_what_to_do(
     assert said.said[-1].startswith("feedback-app: message 1 ")
     assert len(said.said) == 3
     assert ledger.rows("SELECT state FROM message") == [(state,)]
+
+
+def test_while_another_command_has_the_ledger_nothing_is_queued(
+    cli: Cli, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No daemon would deliver it."""
+    business(ledger.path.parent)
+    monkeypatch.setattr(store, "_PATIENCE", 0.1)
+    lock = LedgerLock(ledger.path)
+    assert lock.try_acquire("command")
+    try:
+        said = cli("notify", "test", "chat", "ada", "--wait", "1")
+    finally:
+        lock.release()
+    assert (said.code, ledger.rows("SELECT count(*) FROM message")) == (75, [(0,)])
+    assert said.err.endswith("another command has it in hand; try again when that is done\n")
 
 
 def test_what_a_plugin_prints_is_not_among_the_data(cli: Cli, folder: Path) -> None:
