@@ -22,8 +22,11 @@ def plugins(patient: Patient) -> Iterator[Finding]:
     host = patient.host
     for one in host.plugins:
         if one.state == "broken":
+            found = one.error or ""
             mend = f'mend the file, or write into {patient.file}: [plugins] disabled = ["{one.name}"]'
-            yield problem(f"plugin {one.name}", f"broken: {one.error}", mend)
+            if "; run: " in found:  # else what stands behind a semicolon may be the plugin's own words
+                found, mend = taken_apart(found, mend)
+            yield problem(f"plugin {one.name}", f"broken: {found}", mend)
         elif one.state == "active":
             yield ok(f"plugin {one.name}", _described(one))
     yield from _out_of_use(patient)

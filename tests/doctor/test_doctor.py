@@ -103,6 +103,16 @@ def test_what_does_not_need_the_settings_is_looked_at_without_them(text: str, cl
     assert _found(result.json, "versions")[0]["state"] == "ok"
 
 
+def test_a_plugin_that_anybody_could_change_is_mended_by_its_mode(cli: Cli, folder: Path) -> None:
+    """As the refusal says."""
+    cli.ok("init")
+    (folder / "plugins" / "chat.py").touch()
+    (folder / "plugins").chmod(0o777)
+    (said,) = _found(cli("doctor", "--json").json, "plugin chat")
+    assert said["found"].endswith("is world-writable, so that anybody on this machine could run code here")
+    assert said["mend"] == f"chmod o-w {folder / 'plugins'}"
+
+
 def test_what_is_odd_about_a_template_is_mended_in_its_file(cli: Cli, folder: Path) -> None:
     """What the line says besides is no mend; where the folder is missing, the setting is wrong."""
     (folder / "config.toml").touch(0o600)
