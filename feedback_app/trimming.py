@@ -25,6 +25,9 @@ _WISHED = 0.008  # seconds that a step is to take; with its commit it stays far 
 _FIRST, _LEAST, _MOST = 50, 5, 1_000  # rows in a step
 _STARTS = 30 * 86_400.0  # seconds that the start of a daemon is remembered
 _SHARE = 9  # at leisure, so many times as long as a step took the ledger is left to others
+_HASTE = (
+    1  # else as long: other processes ask for the ledger's lock every few milliseconds, and must find it free
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -96,8 +99,7 @@ class Trimmer:
                 self._note(step, done)
                 if not step.deleted.total() and later == after:
                     return True  # somebody holds all that is left: the next time
-                if stopping is not None:
-                    await _rest(step.seconds * _SHARE, stopping)
+                await _rest(step.seconds * (_HASTE if stopping is None else _SHARE), stopping)
             after = later
         return True
 
@@ -109,6 +111,9 @@ class Trimmer:
         self._size = int(min(max(wished, self._size / 4, _LEAST), self._size * 2, _MOST))
 
 
-async def _rest(seconds: float, stopping: asyncio.Event) -> None:
+async def _rest(seconds: float, stopping: asyncio.Event | None) -> None:
+    if stopping is None:
+        await asyncio.sleep(seconds)
+        return
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stopping.wait(), seconds)
