@@ -166,7 +166,7 @@ class Daemon:
                 await service.ended()
                 return service
             # Not waited for: whoever lets go slowly must not hold the next one up.
-            self._closing.append(asyncio.create_task(service.close(), name="close"))
+            self._closing.append(asyncio.create_task(service.followed_by(successor), name="close"))
             await assembly.take_back(store, presence, service.host, self._clock())
             service, suspects = successor, []
             self._service = service

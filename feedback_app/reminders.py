@@ -44,6 +44,7 @@ class Reminders:
         now = self._clock()
         down = self._down()
         due = [one for one in down if now - self._said.get(one, down[one]) >= REMIND * 1000]
+        waiting = await self._waiting() if any(channel for channel, _ in due) else {}
         self._said = {one: now if one in due else self._said.get(one, since) for one, since in down.items()}
         for one in self._sourcings:
             if ("", one.name) in due:
@@ -55,8 +56,19 @@ class Reminders:
                         "waiting": one.condition.lag,
                     },
                 )
-        if any(channel for channel, _ in due):
-            await self._say_channels([one for one in due if one[0]], down, now)
+        of = {one.channel: one for one in self._dispatchers}
+        for channel, provider in due:
+            if channel:
+                is_sole = len(of[channel].providers) == 1
+                log.warning(
+                    "channel still down" if is_sole else "provider still down",
+                    extra={
+                        "channel": channel,
+                        **({} if is_sole else {"provider": provider}),
+                        "seconds": (now - down[channel, provider]) // 1000,
+                        "waiting": waiting.get(channel, {}).get("queued", 0),
+                    },
+                )
 
     def _down(self) -> dict[tuple[str, str], Milliseconds]:
         """Return since when what is down, the sources under no channel."""
@@ -72,19 +84,8 @@ class Reminders:
         }
         return {**channels, **sources}
 
-    async def _say_channels(
-        self, due: Sequence[tuple[str, str]], down: dict[tuple[str, str], Milliseconds], now: Milliseconds
-    ) -> None:
-        waiting: dict[str, dict[str, Any]] = (await self._store.read(status.waiting))["channels"]
-        of = {one.channel: one for one in self._dispatchers}
-        for channel, provider in due:
-            is_sole = len(of[channel].providers) == 1
-            log.warning(
-                "channel still down" if is_sole else "provider still down",
-                extra={
-                    "channel": channel,
-                    **({} if is_sole else {"provider": provider}),
-                    "seconds": (now - down[channel, provider]) // 1000,
-                    "waiting": waiting.get(channel, {}).get("queued", 0),
-                },
-            )
+    async def _waiting(self) -> dict[str, Any]:
+        """Return what waits in the ledger, by channel."""
+        found = await self._store.read(status.waiting)
+        queues: dict[str, Any] = found["channels"]
+        return queues

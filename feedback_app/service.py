@@ -178,6 +178,12 @@ class Service:
         if self._textfile:
             await self._textfile.write(running=False)
 
+    async def followed_by(self, successor: Service) -> None:
+        """Let everything go; the metrics' file too where the next service writes another one, or none."""
+        await self.close()
+        if self._textfile and successor.settings.metrics_textfile != self.settings.metrics_textfile:
+            await self._textfile.remove()
+
     def _metrics(self) -> Textfile | None:
         """Return what writes the metrics, where somebody wants to see them."""
         path = self.settings.metrics_textfile

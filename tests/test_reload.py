@@ -130,7 +130,7 @@ async def test_what_is_being_sent_ends_before_the_next_service_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace: str
 ) -> None:
     """Within the grace it is sent once; without any it is cut off, marked, and sent again: this channel resends."""
-    monkeypatch.setenv("SLOW", "0.3")
+    monkeypatch.setenv("SLOW", "1.5")  # longer than a reload takes on a busy machine
     config = business(tmp_path, plugin=SLOW, config=f'[daemon]\ngrace = "{grace}"\n')
     one = _daemon(config)
     ledger = tmp_path / "feedback.db"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from feedback_app.errors import Busy
 from feedback_app.reminders import Reminders
 from feedback_app.store import outbox
 from feedback_app.store.sqlite.store import SqliteStore
@@ -56,6 +57,29 @@ async def test_a_provider_and_then_its_channel(tmp_path: Path, caplog: pytest.Lo
         clock.now += HOUR
         await reminders.look()
         assert _said(caplog) == [("provider still down", "email", "b", None, 3600, 2)]
+
+
+async def test_a_ledger_that_does_not_answer_costs_no_hour(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be said is said a minute later."""
+    clock = _Clock()
+    async with SqliteStore(tmp_path / "feedback.db") as store:
+        one = _dispatcher(store, _Fake(), clock=clock)
+        reminders = Reminders(store, [one], [], clock=clock)
+        one.providers[0].health.failed("email", 1, "refused", NOW)
+        clock.now = NOW + HOUR
+
+        async def read(_query: object) -> None:
+            raise Busy("locked")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "read", read)
+            with pytest.raises(Busy):
+                await reminders.look()
+        assert _said(caplog) == []
+        await reminders.look()
+    assert [said[0] for said in _said(caplog)] == ["channel still down"]
 
 
 async def test_a_source(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

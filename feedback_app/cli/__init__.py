@@ -48,7 +48,7 @@ _COMMANDS = {
     "notify": ("feedback_app.cli.notify:group", "Send a test message down the real path."),
     "completion": ("feedback_app.cli.completing:completion", "Completion by Tab: for bash, zsh, fish."),
     "config": ("feedback_app.cli.config:config", "Settings: check, show, schema."),
-    "db": ("feedback_app.cli.db:group", "The ledger: backup, restore, check, size, upgrade, copy."),
+    "db": ("feedback_app.cli.db:group", "The ledger: backup, restore, check, size, trim, upgrade, copy."),
 }
 
 

@@ -30,7 +30,7 @@ def run(program: Program, *, drain: bool) -> None:
     """Run the daemon: process ratings as they come, deliver messages, make the reports.
 
     SIGTERM or Ctrl-C finishes what is in flight and exits with 0; a second one ends at once. SIGHUP reads the settings,
-    plugins and templates again; what is not fit is refused, and the old ones stay.
+    plugins and templates again; what is not fit is refused, and the old ones stay. SIGUSR1 logs what is in flight.
     """
     from feedback_app.cli.logs import set_up_logging
 

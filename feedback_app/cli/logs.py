@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_PLACES = 40  # of one error; an endless recursion has a thousand
 _MOST_ERRORS = 5  # of a chain, which may be a ring
+_OURS = ("feedback_app", DROPINS, "__main__")
 _PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  # sd-daemon(3)
 
 
@@ -47,6 +48,7 @@ def _handler(environ: Mapping[str, str]) -> LogQueue:
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_values,
         _concerning,
         *([] if journal else [stamp]),
         _private,
@@ -88,6 +90,14 @@ def _is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
 def _with_priority(_logger: object, method: str, line: Any) -> str:
     """Put in front what journald takes for the line's priority, and takes away."""
     return f"<{_PRIORITIES.get(method, 6)}>{line}"
+
+
+def _without_values(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Say a library's line as it stands in its code: what is filled in may be a name, an address, a password."""
+    record: logging.LogRecord = event["_record"]
+    if record.name.partition(".")[0] in _OURS:
+        return event
+    return {**event, "event": str(record.msg), "logger": record.name}
 
 
 def _concerning(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -32,9 +32,13 @@ def check(program: Program, *, as_json: bool) -> None:
         rows = [("broken" if one.problem else "ok", one.check, one.problem) for one in checked.findings]
         echo_table(("", "check", "found"), rows)
     if checked.problems:
+        mend = (
+            "nothing is damaged, but the schema is not this program's"
+            if checked.is_whole
+            else "keep a copy of it as it is, then restore a backup"
+        )
         raise BadData(
-            f"{ledger.name}: {len(checked.problems)} of {len(checked.findings)} checks failed;"
-            " keep a copy of it as it is, then restore a backup"
+            f"{ledger.name}: {len(checked.problems)} of {len(checked.findings)} checks failed; {mend}"
         )
 
 

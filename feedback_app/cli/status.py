@@ -10,7 +10,7 @@ import click
 
 from feedback_app import __version__
 from feedback_app.cli.alive import must_be_alive
-from feedback_app.cli.context import Program, echo_json, iso, json_option
+from feedback_app.cli.context import Program, echo_json, iso, json_option, shown
 from feedback_app.clock import now_ms
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def _show(data: dict[str, Any]) -> None:
             + (f", last seen {daemon['last_seen']}" if daemon["last_seen"] else "")
         )
     if daemon["paused_until"]:
-        click.echo(f"its start is paused until {daemon['paused_until']}: {daemon['paused_for']}")
+        click.echo(f"its start is paused until {daemon['paused_until']}: {shown(daemon['paused_for'])}")
     click.echo(f"ledger        {data['ledger']}")
     if data["ledger_warning"]:
         click.echo(f"warning: {data['ledger_warning']}")
@@ -230,7 +230,7 @@ def _show(data: dict[str, Any]) -> None:
 def _show_sources(found: dict[str, Any]) -> None:
     for name, one in found.items():
         if one["state"] == "down":
-            click.echo(f"source {name} is down since {one['down_since']}: {one['reason']}")
+            click.echo(f"source {name} is down since {one['down_since']}: {shown(one['reason'])}")
         elif one["state"] == "paused":
             click.echo(f"source {name} is paused: feedback-app sources resume {name}")
         if one["lag"]:
@@ -244,10 +244,10 @@ def _show_channels(found: dict[str, Any]) -> None:
                 f"channel {name}: {one['queued']:,} queued, oldest {one['oldest']}, next {one['next_attempt']}"
             )
         if one["reason"]:
-            click.echo(f"channel {name} is down since {one['down_since']}: {one['reason']}")
+            click.echo(f"channel {name} is down since {one['down_since']}: {shown(one['reason'])}")
             continue
         for plugin, trouble in one["providers_down"].items():
             click.echo(
                 f"channel {name}: {plugin} is down since {trouble['down_since']}, the next provider serves it: "
-                f"{trouble['reason']}"
+                f"{shown(trouble['reason'])}"
             )

@@ -105,10 +105,10 @@ class LogQueue(logging.Handler):
 
     def _write_all(self) -> None:
         while True:
+            self._summarise(self._stopwatch())  # at each line: a log that is never quiet must tell, too
             try:
                 line = self._queue.get(timeout=self._until_summary())
             except Empty:
-                self._summarise(self._stopwatch())
                 continue
             if line is None:
                 return

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING
 
+from feedback_app.concurrency.aside import TookTooLong, aside
 from feedback_app.logs import Outage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from feedback_app.metrics.registry import Metrics
@@ -26,7 +28,8 @@ class Textfile:
     def __init__(self, path: Path, metrics: Metrics) -> None:
         self._path = path
         self._metrics = metrics
-        self._writing: asyncio.Task[None] | None = None
+        self._one_at_a_time = threading.Lock()
+        self._stuck: threading.Thread | None = None  # the one that the disk did not answer
         self._outage = Outage(
             log,
             away="metrics not written",
@@ -37,10 +40,21 @@ class Textfile:
     async def write(self, *, running: bool = True) -> None:
         """Write them as they are now; `running` False: for the last time."""
         await self._metrics.refresh(running=running)
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(asyncio.to_thread(self._replace), name="metrics-file")
-        done, _ = await asyncio.wait({self._writing}, timeout=_PATIENCE)
-        reason = _reason(self._writing) if done else "the disk does not answer"
+        await self._on_disk(self._replace)
+
+    async def remove(self) -> None:
+        """Take the file away, which nobody writes any more: node_exporter would show it for ever."""
+        await self._on_disk(self._unlink)
+
+    async def _on_disk(self, work: Callable[[], None]) -> None:
+        reason: str | None = "the disk does not answer"
+        if self._stuck is None or not self._stuck.is_alive():
+            try:
+                reason = await aside(work, _PATIENCE, name="metrics-file")
+            except TookTooLong as error:
+                self._stuck = error.thread
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
         if reason is None:
             self._outage.over(file=str(self._path))
         else:
@@ -48,22 +62,18 @@ class Textfile:
 
     def _replace(self) -> None:
         """Write a file beside it, then give that the name. Not synced: it is written anew in seconds."""
-        text = self._metrics.text()
         draft = self._path.with_name(f".{self._path.name}.tmp")
-        try:
-            with os.fdopen(os.open(draft, _FLAGS, 0o644), "wb") as file:
-                os.fchmod(file.fileno(), 0o644)  # whatever the umask: node_exporter runs as somebody else
-                file.write(text)
-            draft.replace(self._path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+        with self._one_at_a_time:
+            text = self._metrics.text()
+            try:
+                with os.fdopen(os.open(draft, _FLAGS, 0o644), "wb") as file:
+                    os.fchmod(file.fileno(), 0o644)  # whatever the umask: node_exporter runs as somebody else
+                    file.write(text)
+                draft.replace(self._path)
+            except OSError:
+                draft.unlink(missing_ok=True)
+                raise
 
-
-def _reason(writing: asyncio.Task[None]) -> str | None:
-    error = writing.exception()
-    if error is None:
-        return None
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    raise error
+    def _unlink(self) -> None:
+        with self._one_at_a_time:
+            self._path.unlink(missing_ok=True)

@@ -25,6 +25,9 @@ class Finding:
     problem: str = ""  # "" when it is
 
 
+SCHEMA = "the schema is one that this program knows"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
     """All that was looked at."""
@@ -36,6 +39,11 @@ class Checked:
     def problems(self) -> list[Finding]:
         """Those that are not true."""
         return [one for one in self.findings if one.problem]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that is wrong is that the schema is another program's."""
+        return self.schema is not None and all(one.check == SCHEMA for one in self.problems)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -113,6 +113,18 @@ def test_a_daemon_is_not_pulled_from_under(cli: Cli, filled: Path) -> None:
     assert f"a daemon with pid {os.getpid()} already runs" in result.err
 
 
+def test_a_check_of_an_older_ledger_asks_for_no_backup(cli: Cli, ledger: Ledger) -> None:
+    """It is to be upgraded; a backup would have the same schema, and less in it."""
+    ledger.take_in(incoming())
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as base:
+        base.execute("UPDATE alembic_version SET version_num = '0003'")
+    result = cli("db", "check")
+    assert result.code == 65
+    assert "run `feedback-app db upgrade`" in result.out
+    assert "nothing is damaged" in result.err
+    assert "restore a backup" not in result.err
+
+
 def test_a_check_that_finds_something_ends_with_65(cli: Cli, ledger: Ledger) -> None:
     """The findings are data, what to do about them is talk."""
     ledger.take_in(incoming())

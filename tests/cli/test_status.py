@@ -98,3 +98,20 @@ async def test_everything_that_a_monitor_needs_is_there_and_in_the_guide(tmp_pat
     assert section
     listed = re.findall(r"`([\w.\[\]]+)`", "".join(re.findall(r"^\| (.*?) \|", section[0], re.MULTILINE)))
     assert sorted(set(_paths(found))) == sorted(listed)
+
+
+async def test_what_a_far_side_said_stays_in_its_line(tmp_path: Path, capsys: Any) -> None:
+    """It moves no cursor and forges no line of the status."""
+    config = business(tmp_path, plugin=DOWN.replace("wrong password", r"no\nledger        fine\x1b[2J"))
+    one = daemon(config)
+    contact = Customer(id="c1", preferred_channels=("chat",))
+    await add(tmp_path / "feedback.db", [incoming("r1", contact=contact)], NOW)
+    async with running(one):
+        await until(lambda: serving(one).dispatchers[0].reason)
+        before = one._tally.heartbeat_at
+        await until(lambda: one._tally.heartbeat_at != before)  # that one tells of it
+        capsys.readouterr()
+        assert await asyncio.to_thread(run_command_line, ["--config", str(config), "status"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if "no ledger        fine [2J" in line]
+    assert all(line.isprintable() for line in said)

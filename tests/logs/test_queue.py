@@ -159,6 +159,20 @@ async def test_lines_like_each_other_are_summed_up(pipe: tuple[int, int]) -> Non
     ]
 
 
+def test_a_log_that_is_never_quiet_sums_up_too(pipe: tuple[int, int]) -> None:
+    """Each line that is written looks for minutes that are over, not only the pause between two."""
+    watch = Watch()
+    queue = LogQueue(pipe[1], stopwatch=watch)
+    for _ in range(MOST + 1):
+        queue.handle(_record("again", logging.ERROR))
+    watch.now = WINDOW
+    said = b""
+    for _ in range(50):  # each sooner than the writer is tired of waiting
+        queue.handle(_record("busy"))
+        said += _read(pipe[0], lambda some: b"busy\n" in some)
+    assert b"lines like this one were left out" in said
+
+
 def test_what_is_left_out_is_told_at_the_end(pipe: tuple[int, int]) -> None:
     """A flush closes the minute."""
     queue = LogQueue(pipe[1], stopwatch=Watch())

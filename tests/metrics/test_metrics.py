@@ -182,6 +182,33 @@ async def test_a_folder_that_is_not_there_is_said_once(
     assert _samples((tmp_path / "folder" / "feedback_app.prom").read_text())
 
 
+async def test_a_disk_that_does_not_answer_is_said_once_and_waited_for_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the next write nor the end waits again; once it answers all goes on."""
+    monkeypatch.setattr("feedback_app.metrics.textfile._PATIENCE", 0.1)
+    one = daemon(business(tmp_path, config=METRICS.replace("1s", "1h")))
+    async with running(one):
+        draft = tmp_path / ".feedback_app.prom.tmp"
+        os.mkfifo(draft)  # its opening waits for who reads
+        textfile = serving(one)._textfile
+        assert textfile is not None
+        with caplog.at_level("INFO"):
+            await textfile.write()
+            stuck = textfile._stuck
+            await textfile.write()
+            assert textfile._stuck is stuck is not None
+            assert stuck.daemon  # the interpreter does not wait for it
+            reader = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)
+            stuck.join(DEADLINE)
+            os.close(reader)
+            (tmp_path / "feedback_app.prom").unlink()
+            await textfile.write()
+    said = [record.message for record in caplog.records if "metrics" in record.message]
+    assert said == ["metrics not written", "metrics are written again"]
+    assert _one(_told(tmp_path), "running") == 0
+
+
 async def test_on_a_server(tmp_path: Path, postgres_url: str) -> None:
     """The same, with what the server says of its size; there is no log beside it."""
     one = daemon(business(tmp_path, config=f'[store]\nurl = "{postgres_url}"\n{METRICS}'))
@@ -210,7 +237,7 @@ async def test_a_reload_applies_the_settings_and_keeps_the_counts(tmp_path: Path
         told = _samples((tmp_path / "other.prom").read_text())
         assert _by(told, "ratings_processed_total", "ended") == {("low",): 1}
         assert _one(told, "running") == 1
-        assert _one(_told(tmp_path), "running") == 1  # it was left where it was
+        await until(lambda: not (tmp_path / "feedback_app.prom").exists())  # else it would be read for ever
 
 
 async def test_a_ledger_that_does_not_answer_leaves_out_its_figures(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_every_logged_value_stays_in_its_line(
             _refuse(value)
         except ValueError:
             OURS.exception("failed", extra={"reason": value, "many": [value], "table": {"key": value}})
-        logging.getLogger("library").warning("%s", value)
+        logging.getLogger("library").warning(value)
 
     said = _log(capfd, terminal=terminal, work=work)
 
@@ -134,6 +134,21 @@ def test_a_task_that_nobody_waited_for_is_logged_without_its_words(
     assert "Task exception was never retrieved" in said
     assert "RuntimeError" in said
     assert "canary" not in said
+
+
+def test_libraries_fill_in_nothing(terminal: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """What they would is an address as often as not; who says it is told instead."""
+
+    def work() -> None:
+        logging.getLogger("aiosmtplib").warning("to %s", "canary@example.com")
+        OURS.warning("ticker %s", "daily")
+
+    said = _log(capfd, terminal=terminal, work=work)
+
+    assert "to %s" in said
+    assert "aiosmtplib" in said
+    assert "canary" not in said
+    assert "ticker daily" in said
 
 
 def test_libraries_are_silent_below_a_warning(terminal: bool, capfd: pytest.CaptureFixture[str]) -> None:

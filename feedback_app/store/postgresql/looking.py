@@ -35,7 +35,7 @@ def check(connection: Connection) -> Checked:
         schema=found,
         findings=[
             Finding(check="every index is valid", problem=", ".join(invalid)),
-            Finding(check="the schema is one that this program knows", problem=behind),
+            Finding(check=checks.SCHEMA, problem=behind),
             *checks.findings(ask),
         ],
     )

@@ -59,7 +59,7 @@ def _looked_through(connection: sqlite3.Connection, path: Path) -> Iterator[Find
 
     yield from _attempted(path, "every page and index is sound", lambda: _pages(connection))
     yield from _attempted(path, "every reference leads to its row", lambda: _references(connection))
-    yield from _attempted(path, "the schema is one that this program knows", lambda: _known(connection))
+    yield from _attempted(path, checks.SCHEMA, lambda: _known(connection))
     yield from _attempted(path, "what is to be JSON is", lambda: _json(connection))
     yield from _attempted(path, "the rows obey the program's rules", lambda: checks.findings(ask))
 
@@ -108,7 +108,7 @@ def _known(connection: sqlite3.Connection) -> Iterator[Finding]:
         problem = f"{found}, this program wants {migrate.HEAD}; run `feedback-app db upgrade`"
     else:
         problem = f"{found}, this program knows up to {migrate.HEAD}"
-    yield Finding(check="the schema is one that this program knows", problem=problem)
+    yield Finding(check=checks.SCHEMA, problem=problem)
 
 
 def _schema(connection: sqlite3.Connection) -> str | None:
