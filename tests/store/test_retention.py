@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -20,6 +21,8 @@ from feedback_app.report.figures import DayFigures, collect
 from feedback_app.settings.retention import RetentionSettings
 from feedback_app.store import rollups
 from feedback_app.store.bulk import insert_rows
+from feedback_app.store.retention import steps
+from feedback_app.store.retention.inbox import Ratings
 from feedback_app.store.retention.kind import deleted_before
 from feedback_app.store.store import Store
 from feedback_app.trimming import Trimmer
@@ -215,6 +218,18 @@ async def test_many_rows_go_in_many_steps_and_some_in_each(store: Store) -> None
     assert +done.deleted == Counter(attempts=1500, messages=1200, ratings=800)
     assert done.steps > 5
     assert len(await ids(store, "feedback")) == 700
+
+
+async def test_a_step_ends_when_its_time_is_over(store: Store) -> None:
+    """Whatever the last rows took: a thousand short ones may be followed by as many of a megabyte."""
+    numbers = list(range(1, 101))
+    await put(store, ratings=[rating(number, comment="x" * 10_000) for number in numbers])
+    cutoffs = trimmer(store, **ALL).cutoffs()
+    unit = partial(steps.step, kind=Ratings(), cutoffs=cutoffs, ids=numbers, seconds=0.0)
+    step = await store.write(unit)
+    assert step is not None
+    assert 1 <= step.tried == step.deleted["ratings"] <= 10
+    assert await ids(store, "feedback") == set(numbers[step.tried :])
 
 
 async def test_it_stops_when_asked_and_goes_on_another_time(store: Store) -> None:
