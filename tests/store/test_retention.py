@@ -232,6 +232,23 @@ async def test_a_step_ends_when_its_time_is_over(store: Store) -> None:
     assert await ids(store, "feedback") == set(numbers[step.tried :])
 
 
+async def test_counts_of_many_items_that_came_at_once_lie_in_parts(store: Store) -> None:
+    """Of a large import, so that no step rewrites the counts of all others; the sum is what it was."""
+    numbers = range(1, 2001)
+    await put(store, ratings=[rating(number, item=f"item {number % 1500}") for number in numbers])
+    await trimmer(store, **ALL).run()
+    query = "SELECT max(part), max(length(counts)), count(*) FROM rollup"
+    part, length, rows = await store.read(lambda one: one.exec_driver_sql(query).one())
+    assert (part + 1, True) == (rows, length < 40_000)
+    assert part > 0
+    span = (OLD // rollups.QUARTER * rollups.QUARTER, OLD + rollups.QUARTER)
+    found = await store.read(lambda one: rollups.between(one, span))
+    counted: Counter[str] = Counter()
+    for item, _, count in found.items:
+        counted[item] += count
+    assert counted == Counter(f"item {number % 1500}" for number in numbers)
+
+
 async def test_it_stops_when_asked_and_goes_on_another_time(store: Store) -> None:
     """In between others get their turn."""
     await put(store, ratings=[rating(number) for number in range(1, 201)])
