@@ -174,7 +174,9 @@ class Backups:
         for draft in _abandoned(self._folder):
             draft.unlink(missing_ok=True)
         contents = backup.make()
-        old = [one for one in made_in(self._folder) if one != file]
+        # What a clock that was ahead has named is older than it says: it must not stay while good ones go.
+        made = sorted(made_in(self._folder), key=lambda one: (one.name <= file.name, one.name))
+        old = [one for one in made if one != file]
         for one in old[: max(0, len(old) + 1 - self._settings.keep)]:
             one.unlink(missing_ok=True)
         return contents

@@ -39,7 +39,7 @@ _PATIENCE = 10.0  # seconds
 _WATCH = 2.0  # seconds; a ledger that was replaced is noticed within it
 _REMINDERS = 60.0  # seconds; each speaks once an hour
 _REPORT_RETRY = 30.0  # seconds
-_RETENTION = 3600.0  # seconds
+_RETENTION = 600.0  # seconds
 
 
 async def rest_as_asked(store: Store, sourcings: Sequence[Sourcing]) -> None:
@@ -205,7 +205,7 @@ class Chores:
         return True
 
     async def _trim(self, trimmer: Trimmer, jumps: Jumps) -> None:
-        """Delete what is past its time, unless the clock was set within the last hour: a wrong one would delete all."""
+        """Delete what is past its time, unless the clock was set since the last time: a wrong one would delete all."""
         if abs(jumps.latest()) <= JUMP:
             await trimmer.run(self._stopping)
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from feedback_app.clock import Clock
     from feedback_app.settings.retention import RetentionSettings
     from feedback_app.store.retention.kind import Kind
+    from feedback_app.store.retention.steps import Step
     from feedback_app.store.store import Store
 
 log = logging.getLogger(__name__)
 
-_WISHED = 0.008  # seconds that a step is to take; with its commit it stays far below 50 ms
-_FIRST, _LEAST, _MOST = 50, 5, 1_000  # rows in a step
+_WISHED = 0.008  # seconds after which a step ends; with its last rows and the commit it stays below 50 ms
+_PAGE = 200  # rows that are looked for at once, the most that a step deletes
 _STARTS = 30 * 86_400.0  # seconds that the start of a daemon is remembered
 _SHARE = 9  # at leisure, so many times as long as a step took the ledger is left to others
 _HASTE = (
@@ -39,6 +40,12 @@ class Trimmed:
     slowest: float = 0.0  # seconds that the slowest step took, without its commit
     is_whole: bool = True  # False: stopped, or another process was at it
 
+    def note(self, step: Step) -> None:
+        """Add what a step did."""
+        self.deleted += step.deleted
+        self.steps += 1
+        self.slowest = max(self.slowest, step.seconds)
+
 
 class Trimmer:
     """Does it in `store`, as `settings` say; holds nothing that needs closing."""
@@ -47,7 +54,6 @@ class Trimmer:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._size = _FIRST  # rows in the next step
 
     def cutoffs(self) -> Cutoffs:
         """Return what is too old by now."""
@@ -89,26 +95,23 @@ class Trimmer:
         while after is not None:
             if stopping is not None and stopping.is_set():
                 return False
-            find = partial(kind.find, cutoffs=cutoffs, after=after, limit=self._size)
+            find = partial(kind.find, cutoffs=cutoffs, after=after, limit=_PAGE)
             ids, later = await self._store.read(find)
-            if ids:
-                unit = partial(steps.step, kind=kind, cutoffs=cutoffs, ids=ids)
+            before = done.deleted.total()
+            while ids:
+                unit = partial(steps.step, kind=kind, cutoffs=cutoffs, ids=ids, seconds=_WISHED)
                 step = await self._store.write(unit)
                 if step is None:
                     return False
-                self._note(step, done)
-                if not step.deleted.total() and later == after:
-                    return True  # somebody holds all that is left: the next time
+                ids = ids[step.tried :]
+                done.note(step)
                 await _rest(step.seconds * (_HASTE if stopping is None else _SHARE), stopping)
+                if stopping is not None and stopping.is_set():
+                    return False
+            if later == after and done.deleted.total() == before:
+                return True  # somebody holds all that is left: the next time
             after = later
         return True
-
-    def _note(self, step: steps.Step, done: Trimmed) -> None:
-        done.deleted += step.deleted
-        done.steps += 1
-        done.slowest = max(done.slowest, step.seconds)
-        wished = self._size * _WISHED / max(step.seconds, 0.0001)
-        self._size = int(min(max(wished, self._size / 4, _LEAST), self._size * 2, _MOST))
 
 
 async def _rest(seconds: float, stopping: asyncio.Event | None) -> None:

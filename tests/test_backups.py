@@ -162,6 +162,20 @@ async def test_only_its_own_old_files_are_removed(folder: Path, clock: ManualClo
     assert not [name for name in left if name.endswith(".new")]
 
 
+async def test_what_a_clock_that_was_ahead_has_named_goes_first(folder: Path, clock: ManualClock) -> None:
+    """Else it would take the places of the good ones until its time has come."""
+    kept = folder / "backups"
+    kept.mkdir()
+    for name in ("2027-01-13", "2027-01-14", "2029-01-01", "2029-01-02"):
+        (kept / f"feedback-{name}T033000Z.db").write_text("old")
+    await minding(folder, clock, 'directory = "backups"\nkeep = 3').look()
+    assert names(folder) == [
+        "feedback-2027-01-13T033000Z.db",
+        "feedback-2027-01-14T033000Z.db",
+        "feedback-2027-01-15T120000Z.db",
+    ]
+
+
 async def test_one_that_fails_removes_nothing_and_is_tried_again(
     folder: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -122,6 +122,11 @@ def _say(done: Restored) -> None:
             )
         if since.same is False:
             click.echo("warning: the backup is not one of it, but of another ledger", err=True)
+    if since.opted_out or since.suppressed:
+        click.echo(
+            f"since the backup {_some(since.opted_out, 'customer')} opted out and"
+            f" {since.suppressed:,} addresses were suppressed: that was taken over"
+        )
     if since.held:
         click.echo(
             f"{_some(since.held, 'message')} waited in the backup and may have left since: held;"
@@ -157,6 +162,8 @@ def _restored_data(ledger: Path, file: Path, contents: Contents, done: Restored)
         "messages_due": done.since.left,
         "ratings_to_process": done.since.unprocessed,
         "ratings_thanked_since": done.since.thanked,
+        "customers_opted_out_since": done.since.opted_out,
+        "addresses_suppressed_since": done.since.suppressed,
         "ratings_lost": done.since.lost,
         "same_ledger": done.since.same,
     }

@@ -1,7 +1,9 @@
 """Counts of what was deleted, so that reports over the past stay right.
 
 They are kept by the quarter of an hour, UTC: days of every zone of the world begin with one, so a report of any date in
-any zone can be put together from them, also in a zone that is configured later. A row holds one JSON object:
+any zone can be put together from them, also in a zone that is configured later. A quarter's counts are the sum of its
+parts: once a row is long, the next counts begin another, so that to add some costs the same after a large import, whose
+ratings of a hundred thousand items all arrived at once. A row holds one JSON object:
 
     {"ratings": {KIND: {RATING: n}}, "items": {KIND: {ITEM: {RATING: n}}},
      "facts": {ANALYSER: {FACT: {VALUE: {RATING: n}}}}, "messages": {STATE: n}}
@@ -33,7 +35,12 @@ LONGEST = 60  # characters of a fact's value; a longer one is not counted
 Counts: TypeAlias = "dict[str, Any]"  # nested by name down to numbers
 _HISTORY = "/history"
 
-_OF = Statement("SELECT quarter, counts FROM rollup WHERE quarter IN ({bigints})")
+_ENOUGH = 16_384  # characters of a row that nothing is added to
+
+_LAST = Statement(
+    """SELECT quarter, part, counts FROM rollup WHERE quarter IN ({bigints})
+   AND part = (SELECT max(part) FROM rollup AS other WHERE other.quarter = rollup.quarter)"""
+)
 _BETWEEN = Statement("SELECT counts FROM rollup WHERE quarter >= ? AND quarter < ?")
 
 
@@ -118,14 +125,17 @@ def between(connection: Connection, span: Span) -> Rollup:
 
 def add(connection: Connection, gone: Mapping[int, Rollup]) -> None:
     """Add to the counts of each quarter; the caller sees to it that nobody else does so at the same time."""
-    for quarter, counts in _OF(connection, Members(gone)):
-        gone[quarter].add(json.loads(counts))
+    parts = dict.fromkeys(gone, 0)
+    for quarter, part, counts in _LAST(connection, Members(gone)):
+        parts[quarter] = part if len(counts) < _ENOUGH else part + 1
+        if parts[quarter] == part:
+            gone[quarter].add(json.loads(counts))
     rows = [
-        (quarter, json.dumps(one.counts, ensure_ascii=False, separators=(",", ":")))
+        (quarter, parts[quarter], json.dumps(one.counts, ensure_ascii=False, separators=(",", ":")))
         for quarter, one in sorted(gone.items())
     ]
-    tail = "ON CONFLICT (quarter) DO UPDATE SET counts = excluded.counts"
-    insert_rows(connection, "rollup", ("quarter", "counts"), rows, tail=tail)
+    tail = "ON CONFLICT (quarter, part) DO UPDATE SET counts = excluded.counts"
+    insert_rows(connection, "rollup", ("quarter", "part", "counts"), rows, tail=tail)
 
 
 def quarter_of(moment: Milliseconds) -> int:

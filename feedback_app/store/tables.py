@@ -244,6 +244,7 @@ rollup = Table(
     Column(
         "quarter", BigInteger, primary_key=True, autoincrement=False
     ),  # quarters of an hour since 1970, UTC
+    Column("part", Integer, primary_key=True, autoincrement=False),  # from 0 on
     Column("counts", Text, nullable=False),  # JSON: what was deleted of them, see rollups.py
 )
 

@@ -16,8 +16,9 @@ def upgrade() -> None:
     op.create_table(
         "rollup",
         sa.Column("quarter", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("part", sa.Integer(), nullable=False, autoincrement=False),
         sa.Column("counts", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("quarter", name="pk_rollup"),
+        sa.PrimaryKeyConstraint("quarter", "part", name="pk_rollup"),
     )
     # Programs that know only 0001 find all that they use. Their reports of days whose ratings were deleted lack these.
     op.execute("UPDATE meta SET value = '0004:0001' WHERE key = 'readable_from'")

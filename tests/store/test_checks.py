@@ -214,6 +214,13 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
         SqliteLedger(tmp_path / "theirs.db").check()
 
 
+def test_an_older_schema_is_measured_too(database: tuple[str, Ledger]) -> None:
+    """As before an upgrade, when the room that it needs is asked for."""
+    url, ledger = database
+    ask(url, "DROP TABLE rollup")
+    assert "rollup" not in {one.name for one in ledger.size().tables}
+
+
 def test_without_dbstat_sizes_are_estimated(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And it is said that they are."""
     monkeypatch.setattr(sizing, "_MEASURED", "SELECT * FROM dbstat_that_was_not_built")

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,8 @@ from feedback_app.report.figures import DayFigures, collect
 from feedback_app.settings.retention import RetentionSettings
 from feedback_app.store import rollups
 from feedback_app.store.bulk import insert_rows
+from feedback_app.store.retention import steps
+from feedback_app.store.retention.inbox import Ratings
 from feedback_app.store.retention.kind import deleted_before
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
@@ -219,6 +222,35 @@ async def test_many_rows_go_in_many_steps_and_some_in_each(store: Store) -> None
     assert +done.deleted == Counter(attempts=1500, messages=1200, ratings=800)
     assert done.steps > 5
     assert len(await ids(store, "feedback")) == 700
+
+
+async def test_a_step_ends_when_its_time_is_over(store: Store) -> None:
+    """Whatever the last rows took: a thousand short ones may be followed by as many of a megabyte."""
+    numbers = list(range(1, 101))
+    await put(store, ratings=[rating(number, comment="x" * 10_000) for number in numbers])
+    cutoffs = trimmer(store, **ALL).cutoffs()
+    unit = partial(steps.step, kind=Ratings(), cutoffs=cutoffs, ids=numbers, seconds=0.0)
+    step = await store.write(unit)
+    assert step is not None
+    assert 1 <= step.tried == step.deleted["ratings"] <= 10
+    assert await ids(store, "feedback") == set(numbers[step.tried :])
+
+
+async def test_counts_of_many_items_that_came_at_once_lie_in_parts(store: Store) -> None:
+    """Of a large import, so that no step rewrites the counts of all others; the sum is what it was."""
+    numbers = range(1, 2001)
+    await put(store, ratings=[rating(number, item=f"item {number % 1500}") for number in numbers])
+    await trimmer(store, **ALL).run()
+    query = "SELECT max(part), max(length(counts)), count(*) FROM rollup"
+    part, length, rows = await store.read(lambda one: one.exec_driver_sql(query).one())
+    assert (part + 1, True) == (rows, length < 40_000)
+    assert part > 0
+    span = (OLD // rollups.QUARTER * rollups.QUARTER, OLD + rollups.QUARTER)
+    found = await store.read(lambda one: rollups.between(one, span))
+    counted: Counter[str] = Counter()
+    for item, _, count in found.items:
+        counted[item] += count
+    assert counted == Counter(f"item {number % 1500}" for number in numbers)
 
 
 async def test_it_stops_when_asked_and_goes_on_another_time(store: Store) -> None:

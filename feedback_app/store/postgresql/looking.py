@@ -47,6 +47,8 @@ def size_of(connection: Connection) -> Size:
     tables = []
     for name in metadata.tables:
         table, indices = connection.exec_driver_sql(_SIZES, (name, name)).one()
+        if table is None:
+            continue  # the schema is an older one
         rows = connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()  # noqa: S608 - our own
         tables.append(TableSize(name=name, rows=int(rows), table=int(table), indices=int(indices)))
     total = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from feedback_app.store import daemons
-from feedback_app.store.retention.kind import Cutoffs, Kind, Page
+from feedback_app.store.retention.kind import Cutoffs, Gone, Kind, Page
 from feedback_app.store.sql import POSTGRESQL, SQLITE, Members, Statement
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ class Reports(Kind):
         ids = list(_REPORTS(connection, cutoffs.reports, limit).scalars())
         return Page(ids, 0 if ids else None)
 
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
         """Leave a few numbers in the place of the figures, which hold customers' words."""
-        del cutoffs
+        del cutoffs, gone
         rows = _FIGURES(connection, Members(ids)).all()
         for number, figures in rows:
             kept = {name: value for name, value in json.loads(figures).items() if name in _SUMMED_UP}
@@ -69,9 +71,11 @@ class Starts(Kind):
         ids = [one for one in old if newest is not None and one != newest["boot_id"]]
         return Page(ids, 0 if ids else None)
 
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
         """They are in no figures."""
-        del cutoffs
+        del cutoffs, gone
         return Counter(daemons=_DELETE_STARTS(connection, Members(ids)).rowcount)
 
     def count(self, connection: Connection, cutoffs: Cutoffs) -> int:

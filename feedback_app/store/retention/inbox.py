@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from feedback_app.store import rollups
-from feedback_app.store.retention.kind import UNLOCKED, Cutoffs, Kind, Page, remember
-from feedback_app.store.rollups import Rollup, quarter_of
+from feedback_app.store.retention.kind import UNLOCKED, Cutoffs, Gone, Kind, Page, remember
+from feedback_app.store.rollups import quarter_of
 from feedback_app.store.sql import Members, Statement
 
 if TYPE_CHECKING:
@@ -34,8 +33,11 @@ class LowRatings(Kind):
         ids = list(_LOW_RATINGS(connection, after, cutoffs.low_ratings, limit).scalars())
         return Page(ids, ids[-1] if ids else None)
 
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
         """Their ratings are what is in the figures."""
+        del gone
         remember(connection, cutoffs.low_ratings)
         done = _DELETE_LOW_RATINGS(connection, Members(ids), cutoffs.low_ratings)
         return Counter(low_ratings=done.rowcount)
@@ -81,16 +83,16 @@ class Ratings(Kind):
         rows = _RATINGS(connection, after, cutoffs.ratings, limit).all()
         return Page([number for _, number in rows], rows[-1][0] if rows else None)
 
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
         """Delete those that are still free."""
         del cutoffs
         numbers = Members(_LOCK_RATINGS(connection, Members(ids)).scalars())
-        gone: defaultdict[int, Rollup] = defaultdict(Rollup)
         deleted: Counter[str] = Counter()
         for received_at, *rating in _DELETE_RATINGS(connection, numbers):
             deleted[self.name] += 1
             gone[quarter_of(received_at)].add_rating(rating)
-        rollups.add(connection, gone)
         return deleted
 
     def count(self, connection: Connection, cutoffs: Cutoffs) -> int:
@@ -115,9 +117,11 @@ class DeadLetters(Kind):
         ids = [number for number, is_old in rows if is_old]
         return Page(ids, rows[-1][0] if ids else None)
 
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
         """They are in no figures."""
-        del cutoffs
+        del cutoffs, gone
         return Counter(dead_letters=_DELETE_DEAD_LETTERS(connection, Members(ids)).rowcount)
 
     def count(self, connection: Connection, cutoffs: Cutoffs) -> int:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from feedback_app.store import notes
 from feedback_app.store.sql import POSTGRESQL
 
 if TYPE_CHECKING:
-    from collections import Counter
+    from collections import Counter, defaultdict
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
     from feedback_app.model import Milliseconds
+    from feedback_app.store.rollups import Rollup
+
+Gone: TypeAlias = "defaultdict[int, Rollup]"  # by the quarter of an hour
 
 NEVER: Milliseconds = -1  # nothing is older
 UNLOCKED = {"unlocked": {POSTGRESQL: "FOR UPDATE SKIP LOCKED"}}
@@ -56,8 +59,10 @@ class Kind(ABC):
         """Return about `limit` of what is due behind the place `after`, first 0."""
 
     @abstractmethod
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
-        """Delete what may still go, count it for reports, and return how many rows went, by class."""
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
+        """Delete what may still go, count in `gone` what reports count, and return how many rows went, by class."""
 
     @abstractmethod
     def count(self, connection: Connection, cutoffs: Cutoffs) -> int:

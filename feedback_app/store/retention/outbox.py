@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from feedback_app.store import rollups
-from feedback_app.store.retention.kind import UNLOCKED, Cutoffs, Kind, Page, remember
-from feedback_app.store.rollups import Rollup, quarter_of
+from feedback_app.store.retention.kind import UNLOCKED, Cutoffs, Gone, Kind, Page, remember
+from feedback_app.store.rollups import quarter_of
 from feedback_app.store.sql import Members, Statement
 
 if TYPE_CHECKING:
@@ -41,9 +40,11 @@ class Attempts(Kind):
         ids = [number for number, is_old, has_ended in rows if is_old and has_ended]
         return Page(ids, rows[-1][0] if any(is_old for _, is_old, _ in rows) else None)
 
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
         """They are in no figures."""
-        del cutoffs
+        del cutoffs, gone
         return Counter(attempts=_DELETE_ATTEMPTS(connection, Members(ids)).rowcount)
 
     def count(self, connection: Connection, cutoffs: Cutoffs) -> int:
@@ -88,17 +89,17 @@ class Messages(Kind):
         ids = list(_MESSAGES(connection, *(cutoffs.messages, limit) * 2).scalars())
         return Page(ids, 0 if ids else None)
 
-    def delete(self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any]) -> Counter[str]:
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
         """Delete them and the dead ones, with their attempts."""
         old = _LOCK_MESSAGES(connection, Members(ids), cutoffs.messages, cutoffs.dead_messages)
         numbers = Members(old.scalars())
         deleted = Counter(attempts=_DELETE_ATTEMPTS_OF(connection, numbers).rowcount)
-        gone: defaultdict[int, Rollup] = defaultdict(Rollup)
         for state, settled_at, purpose in _DELETE_MESSAGES(connection, numbers):
             deleted["dead_messages" if state == "dead" else "messages"] += 1
             if purpose != "test":  # which the report does not count
                 gone[quarter_of(settled_at)].add_message(state)
-        rollups.add(connection, gone)
         remember(connection, max(cutoffs.messages, cutoffs.dead_messages))
         return deleted
 

@@ -21,11 +21,38 @@ _HOLD = """UPDATE new.message
  WHERE state IN ('queued', 'sending')"""
 _WAITING = "SELECT count(*) FROM new.message WHERE state IN ('queued', 'sending')"
 _UNPROCESSED = "SELECT count(*) FROM new.feedback WHERE state = 'received'"
-# Of a rating that waited in the backup the old ledger may know that its thank-you has left.
-_THANKED = """UPDATE new.feedback SET thank = 0
- WHERE state = 'received' AND EXISTS (
-   SELECT 1 FROM main.message AS known WHERE known.dedupe_key = 'thanks:' || feedback.id
-      AND (known.state IN ('sent', 'sending', 'held') OR known.maybe_sent_at IS NOT NULL))"""
+# Of a rating that waited in the backup the old ledger may know that its thank-you has left, or retention may have
+# deleted it since, with the rating or without. Ratings are known by their source's id: an earlier restore may have
+# given a number anew.
+_KNOWN = (
+    "main.feedback AS known WHERE known.source = feedback.source AND known.external_id = feedback.external_id"
+)
+_THANKED = f"""UPDATE new.feedback SET thank = 0
+ WHERE state = 'received' AND thank AND (
+   EXISTS (SELECT 1 FROM {_KNOWN} AND EXISTS (
+     SELECT 1 FROM main.message AS m WHERE m.dedupe_key = 'thanks:' || known.id
+        AND (m.state IN ('sent', 'sending', 'held') OR m.maybe_sent_at IS NOT NULL)))
+   OR received_at < (SELECT CAST(value AS INTEGER) FROM main.meta WHERE key = 'deleted_before')
+      AND NOT EXISTS (SELECT 1 FROM {_KNOWN} AND (known.state <> 'processed' OR EXISTS (
+        SELECT 1 FROM main.message AS m WHERE m.dedupe_key = 'thanks:' || known.id))))"""  # noqa: S608 - constants
+# Who has said no since then must not be asked again, were it that they come with a file once more.
+_OPTED_OUT = """UPDATE new.customer SET opted_out_at = known.opted_out_at FROM main.customer AS known
+ WHERE known.id = customer.id AND known.opted_out_at IS NOT NULL AND customer.opted_out_at IS NULL"""
+_PEOPLE = (
+    "id, name, email, phone, preferred_channels, addresses, locale, timezone, opted_out_at, created_at,"
+    " updated_at"
+)
+_OPTED_OUT_NEW = f"""INSERT OR IGNORE INTO new.customer ({_PEOPLE})
+ SELECT {_PEOPLE} FROM main.customer WHERE opted_out_at IS NOT NULL"""  # noqa: S608 - constants
+_HAS_SUPPRESSED = "SELECT count(*) FROM {}.sqlite_master WHERE name = 'suppressed_address'"  # since 0003
+_SUPPRESSED = """INSERT OR IGNORE INTO new.suppressed_address (channel, address, reason, since)
+ SELECT channel, address, reason, since FROM main.suppressed_address"""
+# A number makes the Message-ID: given twice, a far side would take the second message for the first one again, and a
+# bounce of the first would be laid to the second.
+_NUMBERED = ("feedback", "message")
+_HIGHEST = "SELECT coalesce(max(seq), 0) FROM {}.sqlite_sequence WHERE name = ?"
+_GO_ON = ("DELETE FROM new.sqlite_sequence WHERE name = ?", "INSERT INTO new.sqlite_sequence VALUES (?, ?)")
+_SURELY_UNUSED = 1_000_000  # numbers left out where nobody knows which were given since
 _LOST = """SELECT count(*) FROM main.feedback AS known WHERE NOT EXISTS (
    SELECT 1 FROM new.feedback AS there WHERE there.source = known.source AND there.external_id = known.external_id)"""
 _ID = "SELECT value FROM {}.meta WHERE key = 'ledger_id'"
@@ -38,6 +65,8 @@ class Since(NamedTuple):
     left: int = 0  # messages that stay due, as was asked for
     unprocessed: int = 0  # ratings that are yet to be processed
     thanked: int = 0  # of them, those of which the old ledger knows that their thank-you may have left
+    opted_out: int = 0  # customers who opted out since, as the old ledger knows; they stay so
+    suppressed: int = 0  # addresses that were suppressed since, as it knows; they stay so
     lost: int | None = None  # ratings of the old ledger that the backup lacks; None: it cannot be read
     same: bool | None = None  # whether both are states of one ledger; None: it cannot be read
 
@@ -62,17 +91,43 @@ def settle_since(old: sqlite3.Connection | None, draft: Path, *, resend: bool, n
             left=waiting if resend else 0,
             unprocessed=both.execute(_UNPROCESSED).fetchone()[0],
         )
-        return _compared(both, since, resend=resend) if old else since
+        if old:
+            since = _compared(both, since, resend=resend)
+        _go_on_numbering(both, is_known=bool(since.same))
+        return since
 
 
 def _compared(both: sqlite3.Connection, since: Since, *, resend: bool) -> Since:
     """Ask the old ledger; what it cannot say, because it is broken too, stays unknown."""
     try:
         same = both.execute(_ID.format("main")).fetchone() == both.execute(_ID.format("new")).fetchone()
-        thanked = both.execute(_THANKED).rowcount if same and not resend else 0
-        return since._replace(same=same, thanked=thanked, lost=both.execute(_LOST).fetchone()[0])
+        since = since._replace(lost=both.execute(_LOST).fetchone()[0], same=same)
+        if not same:
+            return since
+        return since._replace(
+            thanked=0 if resend else both.execute(_THANKED).rowcount,
+            opted_out=both.execute(_OPTED_OUT).rowcount + both.execute(_OPTED_OUT_NEW).rowcount,
+            suppressed=both.execute(_SUPPRESSED).rowcount if _have_suppressed(both) else 0,
+        )
     except sqlite3.DatabaseError:
         return since
+
+
+def _have_suppressed(both: sqlite3.Connection) -> bool:
+    return all(both.execute(_HAS_SUPPRESSED.format(name)).fetchone()[0] for name in ("main", "new"))
+
+
+def _go_on_numbering(both: sqlite3.Connection, *, is_known: bool) -> None:
+    """Give no number that was given since, which the old ledger knows if anybody does."""
+    remove, put = _GO_ON
+    for table in _NUMBERED:
+        highest = both.execute(_HIGHEST.format("new"), (table,)).fetchone()[0]
+        if is_known:
+            highest = max(highest, both.execute(_HIGHEST.format("main"), (table,)).fetchone()[0])
+        else:
+            highest += _SURELY_UNUSED
+        both.execute(remove, (table,))
+        both.execute(put, (table, highest))
 
 
 @contextlib.contextmanager

@@ -21,10 +21,10 @@ def recipe() -> list[str]:
     return [found[0] for found in _COMMANDS.finditer(section)]
 
 
-def holding() -> str:
-    """Return the statement of the guide that holds what waits."""
-    section = GUIDE.read_text(encoding="utf-8").partition("### On PostgreSQL")[2]
-    return section.partition("```sql\n")[2].partition("```")[0]
+def statements() -> list[str]:
+    """Return the statements of the guide: the one that holds what waits, the one that sees to new numbers."""
+    section = GUIDE.read_text(encoding="utf-8").partition("### On PostgreSQL")[2].partition("\n## ")[0]
+    return [one.partition("```")[0] for one in section.split("```sql\n")[1:]]
 
 
 async def test_the_recipe_gives_the_same_ledger(postgres_server: Server, tmp_path: Path) -> None:
@@ -42,7 +42,10 @@ async def test_the_recipe_gives_the_same_ledger(postgres_server: Server, tmp_pat
     assert contents(restored) == contents(old)
     ask(restored, "UPDATE message SET state = 'queued' WHERE id = 1")
     ask(restored, "UPDATE message SET state = 'sending', lease_owner = 'boot' WHERE id = 2")
-    ask(restored, holding())
+    holding, numbering = statements()
+    ask(restored, holding)
+    ((highest,),) = ask(restored, "SELECT max(id) FROM feedback")
+    assert ask(restored, numbering)[0][0] == highest + 1_000_000
     held = "SELECT id FROM message WHERE state = 'held' AND maybe_sent_at IS NOT NULL AND lease_owner IS NULL"
     assert sorted(ask(restored, held)) == [(1,), (2,)]
     assert PostgresLedger(restored).revision() == PostgresLedger(old).revision()
