@@ -18,7 +18,7 @@ from feedback_app.presence import Presence
 from feedback_app.store.ledger import ledger_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from feedback_app.delivery.dispatcher import Dispatcher
     from feedback_app.settings import Settings
@@ -30,11 +30,17 @@ class Delivery(NamedTuple):
 
     store: Store
     dispatchers: Sequence[Dispatcher]
+    finish: Callable[[], Awaitable[None]]  # take nothing more and return when what is being sent has ended
 
     def wake(self) -> None:
         """Say that something was put into the outbox."""
         for one in self.dispatchers:
             one.conveyor.wake()
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are being sent."""
+        return sum(one.conveyor.in_flight for one in self.dispatchers)
 
     async def idle(self) -> None:
         """Wait until nothing is due."""
@@ -106,10 +112,14 @@ async def delivering(
                 working = [
                     tasks.create_task(one.conveyor.run(), name=one.conveyor.name) for one in dispatchers
                 ]
-                yield Delivery(store, dispatchers)
-                for one in dispatchers:
-                    one.conveyor.stop()
-                await asyncio.gather(*working)
+
+                async def finish() -> None:
+                    for one in dispatchers:
+                        one.conveyor.stop()
+                    await asyncio.gather(*working)
+
+                yield Delivery(store, dispatchers, finish)
+                await finish()
                 heartbeat.stop()
         except BaseExceptionGroup as group:
             raise what_ended(group) from group

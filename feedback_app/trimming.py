@@ -26,6 +26,9 @@ _WISHED = 0.008  # seconds after which a step ends; with its last rows and the c
 _PAGE = 200  # rows that are looked for at once, the most that a step deletes
 _STARTS = 30 * 86_400.0  # seconds that the start of a daemon is remembered
 _SHARE = 9  # at leisure, so many times as long as a step took the ledger is left to others
+_HASTE = (
+    1  # else as long: other processes ask for the ledger's lock every few milliseconds, and must find it free
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,16 +105,18 @@ class Trimmer:
                     return False
                 ids = ids[step.tried :]
                 done.note(step)
-                if stopping is not None:
-                    await _rest(step.seconds * _SHARE, stopping)
-                    if stopping.is_set():
-                        return False
+                await _rest(step.seconds * (_HASTE if stopping is None else _SHARE), stopping)
+                if stopping is not None and stopping.is_set():
+                    return False
             if later == after and done.deleted.total() == before:
                 return True  # somebody holds all that is left: the next time
             after = later
         return True
 
 
-async def _rest(seconds: float, stopping: asyncio.Event) -> None:
+async def _rest(seconds: float, stopping: asyncio.Event | None) -> None:
+    if stopping is None:
+        await asyncio.sleep(seconds)
+        return
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stopping.wait(), seconds)

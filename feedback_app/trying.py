@@ -15,7 +15,7 @@ from feedback_app.pipeline.composer import Form
 from feedback_app.store import daemons, limits, message_queries, outbox, suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -107,13 +107,20 @@ def queue(connection: Connection, message: Message, now: Milliseconds) -> Queued
 
 
 async def follow(
-    store: Store, number: int, *, until: Milliseconds, clock: Clock, on_try: Callable[[Try], object]
+    store: Store,
+    number: int,
+    *,
+    until: Milliseconds,
+    clock: Clock,
+    on_try: Callable[[Try], object],
+    finish: Callable[[], Awaitable[None]],
 ) -> Detail:
     """Return the message when it has ended or is held, or when nothing more happens before `until`.
 
-    `on_try` is told of each try as soon as it is recorded.
+    `on_try` is told of each try as soon as it is recorded. When the time is over, `finish` lets whoever delivers in
+    here end what is under way, so that what is returned holds.
     """
-    told = 0
+    told, is_late = 0, False
     while True:
         detail = await store.read(partial(message_queries.get, number=number))
         assert detail is not None  # messages are deleted long after their end only
@@ -123,9 +130,10 @@ async def follow(
         message = detail.message
         waits = message.state in ("queued", "sending")
         is_later = message.state == "queued" and message.next_attempt_at > until
-        if not waits or is_later or clock() >= until:
+        if not waits or is_later or is_late:
             return detail
-        await asyncio.sleep(_PAUSE)
+        is_late = clock() >= until
+        await (finish() if is_late else asyncio.sleep(_PAUSE))
 
 
 def waiting(connection: Connection, channel: str, allowed: Sequence[Limit], now: Milliseconds) -> Waiting:

@@ -38,7 +38,7 @@ async def reach_web(url: str) -> str:
 
 
 async def _connect(host: str, port: int, tls: ssl.SSLContext | None = None) -> str:
-    where = f"{host}:{port}"
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         async with asyncio.timeout(CONNECT_LIMIT):
             _, writer = await asyncio.open_connection(host, port, ssl=tls)

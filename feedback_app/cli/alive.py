@@ -20,13 +20,13 @@ async def must_be_alive(store: Store) -> None:
 
     Where daemons share the ledger, one on this machine (in this container) is meant.
     """
-    from feedback_app.store import alive
+    from feedback_app.store import health
 
     host = socket.gethostname() if store.shared else None
     where = f" on {host}" if host else ""
     if await store.running_daemon() is None:
         raise FeedbackAppError(f"no daemon runs{where}")
-    silent = await store.read(partial(alive.silence, host=host, now=now_ms()))
+    silent = await store.read(partial(health.silence, host=host, now=now_ms()))
     if silent is None:
         raise FeedbackAppError(f"no daemon runs{where} yet: none has signed on")
     if silent > _LONGEST:

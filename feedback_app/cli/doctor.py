@@ -39,7 +39,7 @@ def doctor(context: click.Context, *, offline: bool, full: bool, as_json: bool) 
     from feedback_app.settings import read_settings
 
     program: Program = context.obj
-    patient = Patient(reading=read_settings(*program.files), now=now_ms(), full=full, offline=offline)
+    patient = Patient(reading=read_settings(*program.files), clock=now_ms, full=full, offline=offline)
     findings = program.run(lambda: examine(patient))
     if as_json:
         echo_json([asdict(finding) for finding in findings])

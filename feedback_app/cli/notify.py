@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,12 +18,11 @@ from feedback_app.cli.paging import echo_text
 from feedback_app.cli.sampling import locale_option, rating_option, sample_rating
 from feedback_app.cli.typed import NAME
 from feedback_app.clock import now_ms
-from feedback_app.errors import BadConfig, BadData, FeedbackAppError
+from feedback_app.errors import BadConfig, BadData, Busy, FeedbackAppError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from feedback_app.cli.context import Program
+    from feedback_app.delivering import Delivery
     from feedback_app.plugin_host import PluginHost
     from feedback_app.settings import Settings
     from feedback_app.store.message_queries import Detail, Try
@@ -96,7 +97,9 @@ def test(  # noqa: PLR0913 - one for each option
         wait=wait,
         as_json=as_json,
     )
-    detail, why = program.run(trial.run)
+    # What plugins print must not stand in front of the JSON.
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        detail, why = program.run(trial.run)
     if as_json:
         echo_json({**detail_data(detail), "sent": detail.message.state == "sent"})
     elif detail.message.state == "sent":
@@ -129,12 +132,15 @@ class _Trial:
             async with delivering(self.settings, PURPOSE, self.channel) as delivery:
                 if delivery is not None:  # else a daemon was started meanwhile
                     self._say("no daemon runs, so it is delivered here")
-                    return await self._send(delivery.store, delivery.wake)
+                    return await self._send(delivery.store, delivery)
         async with ledger_of(self.settings).open() as store:
+            if await store.running_daemon() is None:
+                raise Busy(f"{store.name}: another command has it in hand; try again when that is done")
             self._say("the running daemon delivers it")
-            return await self._send(store, lambda: None)
+            return await self._send(store, None)
 
-    async def _send(self, store: Store, wake: Callable[[], None]) -> tuple[Detail, Waiting]:
+    async def _send(self, store: Store, delivery: Delivery | None) -> tuple[Detail, Waiting]:
+        """Put it into the outbox and follow it; `delivery` is what delivers in here, None where a daemon does."""
         from feedback_app import assembly, trying
 
         message = trying.message_of(
@@ -146,7 +152,8 @@ class _Trial:
                 f"nothing is sent to {self.recipient} by {self.channel}: {queued.suppressed}; "
                 f"`suppressions remove {self.channel} {self.recipient}` lets messages go there again"
             )
-        wake()
+        if delivery is not None:
+            delivery.wake()
         self._say(f"message {queued.number} to {self.recipient} by {self.channel} is in the outbox")
         limits = [
             assembly.limit_of(self.settings, self.channel, one.plugin)
@@ -154,8 +161,19 @@ class _Trial:
         ]
         why = partial(trying.waiting, channel=self.channel, allowed=limits)
         until = now_ms() + self.wait * 1000
-        detail = await trying.follow(store, queued.number, until=until, clock=now_ms, on_try=self._show)
-        return detail, await store.read(partial(why, now=now_ms()))
+
+        async def finish() -> None:
+            if delivery is not None:
+                if delivery.in_flight:
+                    self._say(f"{self.wait} s are over; waiting for the end of the try that is under way")
+                await delivery.finish()
+
+        detail = await trying.follow(
+            store, queued.number, until=until, clock=now_ms, on_try=self._show, finish=finish
+        )
+        found = await store.read(partial(why, now=now_ms()))
+        # Where no daemon runs, "down" is the word of one that died.
+        return detail, found if delivery is None else found._replace(down="")
 
     def _say(self, what: str) -> None:
         if not self.as_json:

@@ -186,7 +186,7 @@ def _note(row: dict[str, Any]) -> str:
     if not row["used"]:
         return "no message uses it"
     if row["message"] is None:
-        return "for others to include"
+        return "no message is made of it; others may include it"
     return "instead of the shipped one" if row["overrides"] else ""
 
 

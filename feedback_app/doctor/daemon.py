@@ -142,10 +142,11 @@ def preferences(patient: Patient) -> Iterator[Finding]:
 def clocks(patient: Patient) -> Iterator[Finding]:
     """Compare the clock with the server's, and with what was written down last."""
     server = patient.ledger.look(health.server_clock)
-    if server is not None and abs(patient.now - server) > _SKEW:
+    now = patient.now
+    if server is not None and abs(now - server) > _SKEW:
         yield warning(
             "clock",
-            f"differs from the database server's by {(patient.now - server) / 1000:+,.0f} s",
+            f"differs from the database server's by {(now - server) / 1000:+,.0f} s",
             "timedatectl set-ntp true, here and there",
         )
     ahead = (patient.ledger.look(health.newest) or 0) - patient.now

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 State: TypeAlias = Literal["ok", "warning", "problem", "not checked"]
 
 
+_NO_MENDS = ("known: ", "there are", "it ", "its ", "allowed are ", "tables are ", "the key is ")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One thing that was looked at; no secrets and no customers' data in it."""
@@ -41,6 +44,6 @@ def unchecked(about: str, why: str, mend: str = "") -> Finding:
 def taken_apart(line: str, otherwise: str) -> tuple[str, str]:
     """Split a line of the program's own, "what is wrong; what to do", where it says what to do."""
     found, sign, mend = line.rpartition("; ")
-    if not sign or mend.startswith(("known: ", "there are", "it ", "allowed are ")):
+    if not sign or mend.startswith(_NO_MENDS):
         return line, otherwise
     return found, mend.removeprefix("run: ")

@@ -11,6 +11,7 @@ from feedback_app.store.ledger import Ledger, ledger_of
 from feedback_app.store.migrate import HEAD
 
 if TYPE_CHECKING:
+    from feedback_app.clock import Clock
     from feedback_app.model import Milliseconds
     from feedback_app.settings import Reading, Settings
 
@@ -20,9 +21,14 @@ class Patient:
     """An installation as it is now; what is costly is looked up once, when a check first asks for it."""
 
     reading: Reading
-    now: Milliseconds
+    clock: Clock
     full: bool = False  # look through all of the ledger, however long that takes
     offline: bool = False  # reach nobody else
+
+    @property
+    def now(self) -> Milliseconds:
+        """The time at this moment: a look through a large ledger takes minutes, and the daemon goes on."""
+        return self.clock()
 
     @property
     def settings(self) -> Settings:

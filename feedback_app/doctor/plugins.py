@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from feedback_app.rehearsing import check_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from feedback_app.doctor.patient import Patient
     from feedback_app.plugin_host import PluginInfo
@@ -20,8 +22,11 @@ def plugins(patient: Patient) -> Iterator[Finding]:
     host = patient.host
     for one in host.plugins:
         if one.state == "broken":
+            found = one.error or ""
             mend = f'mend the file, or write into {patient.file}: [plugins] disabled = ["{one.name}"]'
-            yield problem(f"plugin {one.name}", f"broken: {one.error}", mend)
+            if "; run: " in found:  # else what stands behind a semicolon may be the plugin's own words
+                found, mend = taken_apart(found, mend)
+            yield problem(f"plugin {one.name}", f"broken: {found}", mend)
         elif one.state == "active":
             yield ok(f"plugin {one.name}", _described(one))
     yield from _out_of_use(patient)
@@ -50,17 +55,23 @@ def _out_of_use(patient: Patient) -> Iterator[Finding]:
 
 def templates(patient: Patient) -> Iterator[Finding]:
     """Render every template with sample data."""
-    folder = patient.settings.templates_directory
     found = check_templates(patient.settings, patient.host.notifiers)
     for line in found.problems:
-        named = re.match(r"template (\S+?)(?::| line )", line)
-        file = folder / named[1] if named and (folder / named[1]).exists() else folder
-        yield problem("templates", line, f"edit {file}; `feedback-app templates check` checks it")
+        mend = f"edit {_file_of(line, patient)}; `feedback-app templates check` checks it"
+        yield problem("templates", line, mend)
     for line in found.warnings:
-        told, mend = taken_apart(line, f"mend or remove it in {folder}")
-        yield warning("templates", told, mend)
+        yield warning("templates", line, f"mend or remove {_file_of(line, patient)}")
     if not found.problems:
         yield ok("templates", "all of them render with sample data, in each language")
+
+
+def _file_of(line: str, patient: Patient) -> Path | str:
+    """Return the file that a line about a template is on; what names no template is on the configuration."""
+    named = re.match(r"template (\S+?)(?::| line )", line)
+    if named is None:
+        return patient.file
+    folder = patient.settings.templates_directory
+    return next((one for one in (folder / named[1], folder) if os.path.lexists(one)), folder)
 
 
 def served_channels(patient: Patient) -> Iterator[Finding]:

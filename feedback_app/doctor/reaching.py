@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from feedback_app.concurrency.bounded import bounded
@@ -31,7 +33,8 @@ async def reach(patient: Patient) -> list[Finding]:
         return []
     if patient.offline:
         return [unchecked(one.about, f"{one.plugin}: was not to be reached (--offline)") for one in every]
-    found = await asyncio.gather(*(_reach(patient, one) for one in every))
+    with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data of ours
+        found = await asyncio.gather(*(_reach(patient, one) for one in every))
     return [one for one in found if one is not None]
 
 

@@ -85,7 +85,13 @@ def last(connection: Connection) -> dict[str, Any] | None:
 
 
 def running(connection: Connection) -> list[dict[str, Any]]:
-    """Return the daemons that have not said that they ended and that nobody found dead, the oldest first."""
+    """Return the daemons that have not said that they ended and that nobody found dead, the oldest first.
+
+    On SQLite that is the newest at most: whoever came before it and said nothing is dead, for there is but one.
+    """
+    if connection.dialect.name == SQLITE:
+        newest = last(connection)
+        return [newest] if newest is not None and newest["stopped_at"] is None else []
     query = select(table).where(table.c.stopped_at.is_(None), table.c.fenced_at.is_(None))
     return [_facts(row) for row in connection.execute(query.order_by(table.c.started_at)).mappings()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feedback_app.store import daemons
 from feedback_app.store.sql import POSTGRESQL
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ def server_clock(connection: Connection) -> Milliseconds | None:
     if connection.dialect.name != POSTGRESQL:
         return None
     return int(connection.exec_driver_sql(_CLOCK).scalar_one())
+
+
+def silence(connection: Connection, *, host: str | None, now: Milliseconds) -> Milliseconds | None:
+    """Return for how long nothing was heard of the running daemon heard of last, None when none has signed on.
+
+    `host` narrows them to those of one machine or container, by its name.
+    """
+    beats = [one["heartbeat_at"] for one in daemons.running(connection) if host in (None, one["host"])]
+    if not beats:
+        return None
+    server = server_clock(connection)  # by which heartbeats are noted there
+    return (now if server is None else server) - int(max(beats))
 
 
 def preferred_channels(connection: Connection) -> set[str]:

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from feedback_app.plugin_host.checking import analysers_of
@@ -21,12 +22,7 @@ from feedback_app.testing.bench import (
 )
 from feedback_app.testing.far_side import FarSide
 from feedback_app.testing.findings import BrokenPromise, Finding, NotTested
-from feedback_app.testing.watching import (
-    Overhearing,
-    leaving_nothing_behind,
-    must_not_show,
-    watching_the_loop,
-)
+from feedback_app.testing.manners import keeping_secrets, must_leave_nothing, must_leave_the_loop_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,34 +120,22 @@ async def _can_be_cancelled(bench: Bench[Analyser]) -> None:
         raise NotTested("each analysis had ended before it could be cancelled")
 
 
-async def _turns(bench: Bench[Analyser]) -> None:
-    bench.allowed()
+async def _use(bench: Bench[Analyser]) -> None:
     analyser = bench.new()
-    with watching_the_loop(bench.home):
-        for _, feedback in [("", samples.rating()), *samples.odd_ratings()]:
-            await _analyse(bench, analyser, feedback)
-
-
-async def _leaves_nothing(bench: Bench[Analyser]) -> None:
-    bench.allowed()
-    async with leaving_nothing_behind():
-        analyser = bench.new()
-        await _analyse(bench, analyser, samples.rating())
-        await ended(analyser.analyse(samples.rating()), 0)
+    for _, feedback in [("", samples.rating()), *samples.odd_ratings()]:
+        await _analyse(bench, analyser, feedback)
+    await ended(analyser.analyse(samples.rating()), 0)
 
 
 async def _keeps_secrets(bench: Bench[Analyser]) -> None:
-    if not bench.secrets:
-        raise NotTested("it has no secret among its settings")
-    bench.allowed()
-    with Overhearing() as overhearing:
+    with keeping_secrets(bench) as show:
+        bench.allowed()
         analyser = bench.new()
-        ends = [await _analyse(bench, analyser, one) for _, one in samples.odd_ratings()]
-    must_not_show(bench.secrets, "its repr", analyser)
-    for end in ends:
-        must_not_show(bench.secrets, "an error", end.error)
-        must_not_show(bench.secrets, "the facts", end.value)
-    must_not_show(bench.secrets, "what it logs or prints", overhearing.heard)
+        for _, feedback in samples.odd_ratings():
+            end = await _analyse(bench, analyser, feedback)
+            show("an error", end.error)
+            show("the facts", end.value)
+        show("its repr", analyser)
 
 
 _ANALYSE = "Analyser.analyse: return JSON-able facts about the rating"
@@ -175,9 +159,11 @@ ANALYSER_CHECKS: tuple[Check[Analyser], ...] = (
     Check(
         name="it does not block the event loop",
         promise="Analyser.timeout: a late analysis is left out, the rating goes on",
-        run=_turns,
+        run=partial(must_leave_the_loop_free, use=_use),
     ),
-    Check(name="it leaves no task and no thread", promise=_ANALYSE, run=_leaves_nothing),
+    Check(
+        name="it leaves no task and no thread", promise=_ANALYSE, run=partial(must_leave_nothing, use=_use)
+    ),
     Check(
         name="its secrets are shown nowhere",
         promise="Analyser.analyse: an exception leaves them out and is logged",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from feedback_app.concurrency.bounded import Abandoned, bounded
 from feedback_app.errors import storable
 from feedback_app.testing.findings import BrokenPromise, Finding, NotTested
-from feedback_app.testing.watching import Home, must_not_show
+from feedback_app.testing.watching import Home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -151,18 +151,6 @@ def must_not_raise(expected: str, end: Ended) -> None:
     """Raise BrokenPromise where the call raised or did not end."""
     if end.error is not None:
         raise BrokenPromise(expected, said(end.error), error=end.error)
-
-
-async def must_answer_check(bench: Bench[Any], failure: type[Exception], as_in: str) -> None:
-    """Call `check` of a new one that is not opened; it may return a text or None, or raise what `as_in` may."""
-    entry = bench.new()
-    end = await ended(entry.check(), bench.patience)
-    must_not_raise("close to do no harm after check", await ended(entry.close(), bench.patience))
-    if not isinstance(end.error, failure):
-        must_not_raise(f"check to say what it reached, or to raise as {as_in} does", end)
-        if not isinstance(end.value, str | None):
-            raise BrokenPromise("a text or None", f"check returned {type(end.value).__name__}")
-    must_not_show(bench.secrets, "what check says", end.error or end.value)
 
 
 def must_yield_to_cancellation(end: Ended) -> None:

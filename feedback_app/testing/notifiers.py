@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from feedback_app.errors import DeliveryError, PermanentFailure
@@ -14,7 +15,6 @@ from feedback_app.testing.bench import (
     Check,
     Ended,
     ended,
-    must_answer_check,
     must_not_raise,
     must_yield_to_cancellation,
     run_checks,
@@ -22,11 +22,12 @@ from feedback_app.testing.bench import (
 )
 from feedback_app.testing.far_side import RAISED, FarSide
 from feedback_app.testing.findings import BrokenPromise, Finding, NotTested
-from feedback_app.testing.watching import (
-    Overhearing,
-    leaving_nothing_behind,
-    must_not_show,
-    watching_the_loop,
+from feedback_app.testing.manners import (
+    keeping_secrets,
+    must_answer_check,
+    must_close_at_any_time,
+    must_leave_nothing,
+    must_leave_the_loop_free,
 )
 
 if TYPE_CHECKING:
@@ -195,14 +196,7 @@ async def _checks(bench: Bench[Notifier]) -> None:
 
 
 async def _closes(bench: Bench[Notifier]) -> None:
-    never = bench.new()
-    must_not_raise("close to do no harm before open", await ended(never.close(), bench.patience))
-    bench.allowed()
-    hasty = bench.new()
-    must_yield_to_cancellation(await ended(hasty.open(), 0))
-    must_not_raise(
-        "close to do no harm after an open that failed", await ended(hasty.close(), bench.patience)
-    )
+    await must_close_at_any_time(bench)
     async with bench.opened() as notifier:
         await _must_work(bench, notifier, "before close")
         must_not_raise("close to let everything go", await ended(notifier.close(), bench.patience))
@@ -215,43 +209,27 @@ async def _starts_again(bench: Bench[Notifier]) -> None:
             await _must_work(bench, notifier, when, start)
 
 
-async def _turns(bench: Bench[Notifier]) -> None:
-    bench.allowed()
-    bench.new()
-    with watching_the_loop(bench.home):
-        async with bench.opened() as notifier:
-            for number in range(550, 553):
-                await _send(bench, notifier, _message(bench, notifier, number))
-            await _send(bench, notifier, _message(bench, notifier, 553, text="Thank you. " * 10_000))
-
-
-async def _leaves_nothing(bench: Bench[Notifier]) -> None:
-    bench.allowed()
-    async with leaving_nothing_behind(), bench.opened() as notifier:
-        await asyncio.gather(
-            *(_send(bench, notifier, _message(bench, notifier, number)) for number in range(560, 563))
-        )
-        await ended(notifier.send(_message(bench, notifier, 563)), 0)
+async def _use(bench: Bench[Notifier]) -> None:
+    async with bench.opened() as notifier:
+        numbers = range(550, 553)
+        await asyncio.gather(*(_send(bench, notifier, _message(bench, notifier, one)) for one in numbers))
+        await _send(bench, notifier, _message(bench, notifier, 553, text="Thank you. " * 10_000))
+        await ended(notifier.send(_message(bench, notifier, 554)), 0)
 
 
 async def _keeps_secrets(bench: Bench[Notifier]) -> None:
-    if not bench.secrets:
-        raise NotTested("it has no secret among its settings")
-    with Overhearing() as overhearing:
-        notifier = bench.new()
-        must_not_show(bench.secrets, "its repr", notifier)
-        bench.allowed()
+    with keeping_secrets(bench) as show:
+        show("its repr", bench.new())
         async with bench.opened() as notifier:
             ends = [await _send(bench, notifier, _message(bench, notifier, 570))]
             for kind, fault in bench.far_side.faults.items():
                 with fault():
                     patience = 1.0 if kind == "silence" else bench.patience
                     ends.append(await ended(notifier.send(_message(bench, notifier, 571)), patience))
-            must_not_show(bench.secrets, "its repr", notifier)
-    for end in ends:
-        must_not_show(bench.secrets, "an error", end.error)
-        must_not_show(bench.secrets, "a receipt", end.value)
-    must_not_show(bench.secrets, "what it logs or prints", overhearing.heard)
+            show("its repr", notifier)
+        for end in ends:
+            show("an error", end.error)
+            show("a receipt", end.value)
 
 
 _SEND = "Notifier.send: hand one message over and return when the far side has taken responsibility for it"
@@ -306,12 +284,12 @@ NOTIFIER_CHECKS: tuple[Check[Notifier], ...] = (
     Check(
         name="it does not block the event loop",
         promise="Notifier: `send` is called by several workers at once",
-        run=_turns,
+        run=partial(must_leave_the_loop_free, use=_use),
     ),
     Check(
         name="close leaves no task and no thread",
         promise="Notifier.close: let everything go",
-        run=_leaves_nothing,
+        run=partial(must_leave_nothing, use=_use),
     ),
     Check(
         name="its secrets are shown nowhere",

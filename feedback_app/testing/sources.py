@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from feedback_app.errors import SourceDown, UsageError
@@ -16,7 +17,6 @@ from feedback_app.testing.bench import (
     Check,
     Ended,
     ended,
-    must_answer_check,
     must_not_raise,
     must_yield_to_cancellation,
     run_checks,
@@ -24,11 +24,12 @@ from feedback_app.testing.bench import (
 )
 from feedback_app.testing.far_side import FarSide
 from feedback_app.testing.findings import BrokenPromise, Finding, NotTested
-from feedback_app.testing.watching import (
-    Overhearing,
-    leaving_nothing_behind,
-    must_not_show,
-    watching_the_loop,
+from feedback_app.testing.manners import (
+    keeping_secrets,
+    must_answer_check,
+    must_close_at_any_time,
+    must_leave_nothing,
+    must_leave_the_loop_free,
 )
 
 if TYPE_CHECKING:
@@ -101,12 +102,7 @@ async def _is_made_right(bench: Bench[Source]) -> None:
 
 
 async def _closes(bench: Bench[Source]) -> None:
-    never = bench.new()
-    must_not_raise("close to do no harm before open", await ended(never.close(), bench.patience))
-    bench.allowed()
-    hasty = bench.new()
-    must_yield_to_cancellation(await ended(hasty.open(None), 0))
-    must_not_raise("close to do no harm after a failed open", await ended(hasty.close(), bench.patience))
+    await must_close_at_any_time(bench, None)
     async with bench.opened(None) as source:
         must_not_raise("close to let everything go", await ended(source.close(), bench.patience))
         must_not_raise("open to work again", await ended(source.open(None), bench.patience))
@@ -207,19 +203,6 @@ async def _says_that_it_is_down(bench: Bench[Source]) -> None:
         raise BrokenPromise("SourceDown with the reason", happened, error=end.error)
 
 
-async def _turns(bench: Bench[Source]) -> None:
-    bench.allowed()
-    bench.new()
-    with watching_the_loop(bench.home):
-        await _use(bench)
-
-
-async def _leaves_nothing(bench: Bench[Source]) -> None:
-    bench.allowed()
-    async with leaving_nothing_behind():
-        await _use(bench)
-
-
 async def _use(bench: Bench[Source]) -> None:
     async with bench.opened(None) as source:
         await ended(source.lag(), bench.patience)
@@ -228,21 +211,14 @@ async def _use(bench: Bench[Source]) -> None:
 
 
 async def _keeps_secrets(bench: Bench[Source]) -> None:
-    if not bench.secrets:
-        raise NotTested("it has no secret among its settings")
-    errors: list[object] = []
-    with Overhearing() as overhearing:
-        must_not_show(bench.secrets, "its repr", bench.new())
-        bench.allowed()
+    with keeping_secrets(bench) as show:
+        show("its repr", bench.new())
         await _use(bench)
         down = bench.far_side.faults.get("channel_down", contextlib.nullcontext)
         with down():
             source: Any = bench.new()
-            errors.append((await ended(source.open(None), _GIVEN.open)).error)
+            show("an error", (await ended(source.open(None), _GIVEN.open)).error)
             await ended(source.close(), bench.patience)
-    for error in errors:
-        must_not_show(bench.secrets, "an error", error)
-    must_not_show(bench.secrets, "what it logs or prints", overhearing.heard)
 
 
 async def _checks(bench: Bench[Source]) -> None:
@@ -290,11 +266,15 @@ SOURCE_CHECKS: tuple[Check[Source], ...] = (
         promise="Source: SourceDown marks the source as down with that reason",
         run=_says_that_it_is_down,
     ),
-    Check(name="it does not block the event loop", promise="Source: all in one event loop", run=_turns),
+    Check(
+        name="it does not block the event loop",
+        promise="Source: all in one event loop",
+        run=partial(must_leave_the_loop_free, use=_use),
+    ),
     Check(
         name="close leaves no task and no thread",
         promise="Source.close: let everything go",
-        run=_leaves_nothing,
+        run=partial(must_leave_nothing, use=_use),
     ),
     Check(
         name="check ends in time and takes nothing",

@@ -7,11 +7,15 @@ import email
 import json
 from collections.abc import Iterator
 from email import policy
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from feedback_app.pipeline.composer import Form
+from feedback_app.store import daemons
+from feedback_app.store.sqlite import store
+from feedback_app.store.sqlite.lock import LedgerLock
 from feedback_app.testing.smtp_server import RecordingSmtpServer
 from feedback_app.trying import marked
 from tests.cli.conftest import Cli, Ledger
@@ -149,6 +153,49 @@ def test_what_was_not_sent_says_why_and_what_to_do(
     assert said.said[-1].startswith("feedback-app: message 1 ")
     assert len(said.said) == 3
     assert ledger.rows("SELECT state FROM message") == [(state,)]
+
+
+def test_while_another_command_has_the_ledger_nothing_is_queued(
+    cli: Cli, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No daemon would deliver it."""
+    business(ledger.path.parent)
+    monkeypatch.setattr(store, "_PATIENCE", 0.1)
+    lock = LedgerLock(ledger.path)
+    assert lock.try_acquire("command")
+    try:
+        said = cli("notify", "test", "chat", "ada", "--wait", "1")
+    finally:
+        lock.release()
+    assert (said.code, ledger.rows("SELECT count(*) FROM message")) == (75, [(0,)])
+    assert said.err.endswith("another command has it in hand; try again when that is done\n")
+
+
+def test_what_a_plugin_prints_is_not_among_the_data(cli: Cli, folder: Path) -> None:
+    """Programs read one JSON document."""
+    business(folder, plugin=RECORDER.replace("        with LOG", "        print('hello')\n        with LOG"))
+    said = cli.ok("notify", "test", "chat", "ada", "--json")
+    assert said.json["sent"]
+    assert "hello" in said.err
+
+
+def test_a_try_that_outlasts_the_waiting_is_told_as_it_ended(cli: Cli, folder: Path) -> None:
+    """This process sends it, so it knows."""
+    slow = RECORDER.replace("        with LOG", "        await asyncio.sleep(2)\n        with LOG")
+    business(folder, plugin=slow)
+    said = cli.ok("notify", "test", "chat", "ada", "--wait", "1")
+    assert said.out.splitlines()[-1] == "sent"
+    assert said.said[-1] == "1 s are over; waiting for the end of the try that is under way"
+
+
+def test_what_a_dead_daemon_found_is_not_the_reason(cli: Cli, ledger: Ledger) -> None:
+    """It may be over; what the try said counts."""
+    business(ledger.path.parent, plugin=FAILING.format(error="TemporaryFailure('busy', 3600)"))
+    ledger.write(partial(daemons.register, boot_id="dead", host="shop", pid=4711, now=1))
+    down = {"chat": {"down_since": 1, "reason": "wrong key"}}
+    ledger.write(partial(daemons.heartbeat, boot_id="dead", channels=down, sources={}, now=1))
+    said = cli("notify", "test", "chat", "ada", "--wait", "2")
+    assert "message 1 was not sent yet: busy; the next try is at 2" in said.said[-1]
 
 
 def test_the_next_provider_is_asked_as_for_every_message(cli: Cli, folder: Path) -> None:

@@ -7,13 +7,17 @@ import json
 import os
 import resource
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from feedback_app.clock import now_ms
 from feedback_app.doctor import machine, reaching
 from feedback_app.doctor.findings import taken_apart
+from feedback_app.store import daemons
+from feedback_app.store.sqlite.lock import LedgerLock
 from tests.cli.conftest import Cli, Ledger
 from tests.doctor.planting import mail_server, trusting
 from tests.making import incoming
@@ -99,6 +103,32 @@ def test_what_does_not_need_the_settings_is_looked_at_without_them(text: str, cl
     assert _found(result.json, "versions")[0]["state"] == "ok"
 
 
+def test_a_plugin_that_anybody_could_change_is_mended_by_its_mode(cli: Cli, folder: Path) -> None:
+    """As the refusal says."""
+    cli.ok("init")
+    (folder / "plugins" / "chat.py").touch()
+    (folder / "plugins").chmod(0o777)
+    (said,) = _found(cli("doctor", "--json").json, "plugin chat")
+    assert said["found"].endswith("is world-writable, so that anybody on this machine could run code here")
+    assert said["mend"] == f"chmod o-w {folder / 'plugins'}"
+
+
+def test_what_is_odd_about_a_template_is_mended_in_its_file(cli: Cli, folder: Path) -> None:
+    """What the line says besides is no mend; where the folder is missing, the setting is wrong."""
+    (folder / "config.toml").touch(0o600)
+    (folder / "templates").mkdir()
+    (folder / "templates" / "thanks.subject.txt").write_text("Thank\nyou")
+    (folder / "templates" / "thanks.de.txt").symlink_to("nothing")
+    told = {one["found"]: one["mend"] for one in _found(cli("doctor", "--json").json, "templates")}
+    file = folder / "templates" / "thanks.de.txt"
+    assert told["template thanks.de.txt: is not a file"].startswith(f"edit {file};")
+    (odd,) = (mend for found, mend in told.items() if "a line break comes out of it; a subject is" in found)
+    assert odd == f"mend or remove {folder / 'templates' / 'thanks.subject.txt'}"
+    (folder / "config.toml").write_text('[templates]\ndirectory = "elsewhere"\n')
+    (said,) = _found(cli("doctor", "--json").json, "templates")
+    assert said["mend"].startswith(f"edit {folder / 'config.toml'};")
+
+
 def test_a_check_with_a_bug_hides_nothing_else(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is named; its words, which may quote anything, are not."""
 
@@ -114,6 +144,35 @@ def test_a_check_with_a_bug_hides_nothing_else(cli: Cli, monkeypatch: pytest.Mon
     )
     assert "canary" not in result.out
     assert _found(result.json, "versions")
+
+
+def test_what_is_written_while_it_looks_is_not_in_the_future(
+    cli: Cli, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look through a large ledger takes minutes; the daemon beside it goes on."""
+    ledger.take_in(incoming(), now=now_ms())
+    earlier = [now_ms() - 300_000]
+    monkeypatch.setattr("feedback_app.cli.doctor.now_ms", lambda: earlier.pop() if earlier else now_ms())
+    assert [one["state"] for one in _found(cli("doctor", "--json").json, "clock")] == ["ok"]
+
+
+def test_a_daemon_that_died_without_a_word_is_not_the_one_that_runs(cli: Cli, ledger: Ledger) -> None:
+    """What it found down and when its heart stopped says nothing of its successor."""
+    begin = partial(daemons.register, host="shop")
+    ledger.write(partial(begin, boot_id="dead", pid=4711, now=now_ms() - 3_600_000))
+    down = {"chat": {"down_since": 1, "reason": "refused"}}
+    beat = partial(daemons.heartbeat, boot_id="dead", channels=down, sources={})
+    ledger.write(partial(beat, now=now_ms() - 1_800_000))
+    lock = LedgerLock(ledger.path)
+    assert lock.try_acquire("daemon")
+    try:
+        ledger.write(partial(begin, boot_id="new", pid=os.getpid(), now=now_ms()))
+        found = cli("doctor", "--offline", "--json").json
+        assert [one["pid"] for one in cli.ok("status", "--json").json["daemons"]] == [os.getpid()]
+    finally:
+        lock.release()
+    assert [one["state"] for one in _found(found, "daemon")] == ["ok"]
+    assert _found(found, "channel chat") == []
 
 
 # --- far sides
@@ -166,7 +225,7 @@ def test_offline_reaches_nobody(cli: Cli, folder: Path) -> None:
     ("body", "words"),
     [
         ("await asyncio.Event().wait()", "chat: no answer within 0.2 s"),
-        ("raise SystemExit(3)", "chat: a bug in the plugin: SystemExit at "),
+        ("print(1); raise SystemExit(3)", "chat: a bug in the plugin: SystemExit at "),
         ("raise ValueError('canary')", "chat: a bug in the plugin: ValueError at "),
     ],
 )
@@ -270,6 +329,7 @@ def test_on_postgresql_that_is_away(cli: Cli, folder: Path) -> None:
         ("a: b; run: chmod 600 x", "a: b", "chmod 600 x"),
         ("a: b; c; do this", "a: b; c", "do this"),
         ("a: b; known: c, d", "a: b; known: c, d", "else"),
+        ("a: unknown key; tables are [b]", "a: unknown key; tables are [b]", "else"),
         ("a: b", "a: b", "else"),
     ],
 )

@@ -100,7 +100,7 @@ PLANTED: dict[str, tuple[Plant, str, str, str]] = {  # the fault, how grave, wha
         plant.file("templates/thank.txt", "Hello\n"),
         "warning",
         "template thank.txt: no message uses it",
-        "mend or remove it in {dir}/templates",
+        "mend or remove {dir}/templates/",
     ),
     "a report that nobody takes along": (
         plant.config('[reports.daily]\nchannel = "fax"\nto = ["4711"]\n'),

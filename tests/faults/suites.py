@@ -36,6 +36,7 @@ from tests.faults import (
     storms,
     stress,
     throughput,
+    trim,
     year,
 )
 
@@ -87,6 +88,7 @@ SUITES = {
     "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000, at_most=1),
     "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),
     "days": Suite("years of reports in ten zones, over every clock change", days.run, 100, 10),
+    "trim": Suite("a writer beside `db trim`, a case is 1,000 ratings", trim.run, 100, 100, at_most=1),
     "year": Suite("a year of a daemon in minutes, 1,000 ratings a day", year.run, 1, 1),
     "due": Suite("SIGKILL around the hour of the report", due.run, 1000, 40),
     "instances": Suite("ten processes asked for one report at once", instances.run, 100, 20),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -24,9 +26,11 @@ from feedback_app.store.bulk import insert_rows
 from feedback_app.store.retention import steps
 from feedback_app.store.retention.inbox import Ratings
 from feedback_app.store.retention.kind import deleted_before
+from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
 from feedback_app.trimming import Trimmer
 from tests.making import NOW
+from tests.postgres import store_on
 
 DAY = 86_400_000  # milliseconds
 OLD, YOUNG = NOW - 100 * DAY, NOW - 10 * DAY
@@ -358,3 +362,31 @@ def _counted(days: list[DayFigures]) -> list[DayFigures]:
         )
         for day in days
     ]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_several_at_once_count_each_row_once(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Daemons that share a ledger, or a command beside one: whoever is first deletes, and nothing is counted twice."""
+    places: list[Store] = [
+        SqliteStore(tmp_path / "feedback.db")
+        if database == "sqlite"
+        else store_on(request.getfixturevalue("postgres_url"))
+        for _ in range(3)
+    ]
+    async with contextlib.AsyncExitStack() as stack:
+        stores = [await stack.enter_async_context(one) for one in places]
+        numbers = range(1, 1201)
+        await put(
+            stores[0],
+            ratings=[rating(number, OLD + number % 3) for number in numbers],
+            messages=[message(number) for number in numbers],
+        )
+        done = await asyncio.gather(*(trimmer(one, **ALL).run() for one in stores))
+        done.append(await trimmer(stores[0], **ALL).run())  # another one was at it
+        assert sum((one.deleted for one in done), Counter()) == Counter(ratings=1200, messages=1200)
+        span = (OLD // rollups.QUARTER * rollups.QUARTER, OLD + DAY)
+        gone = await stores[0].read(lambda connection: rollups.between(connection, span))
+        assert gone.ratings == {5.0: 1200}
+        assert gone.messages == {"sent": 1200}

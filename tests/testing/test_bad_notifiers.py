@@ -42,7 +42,7 @@ CASES: list[tuple[type[Notifier], str, str]] = [
     (bad.Locked, CANCELLED, "a message after others were cancelled; it did not end in time"),
     (bad.OneAtATime, "20 messages at once", "it raised RuntimeError: I am busy"),
     (bad.Blocking, "it does not block the event loop", "it was blocked for 0."),
-    (bad.Littering, LEFT, "no task to be left; 4 left, such as Littering._pump"),
+    (bad.Littering, LEFT, "no task to be left; 5 left, such as Littering._pump"),
     (bad.Threaded, LEFT, "1 left, such as 'pump'"),
     (bad.Loud, SECRETS, "one stands in what it logs or prints"),
     (bad.Shown, SECRETS, "one stands in its repr"),

@@ -1,0 +1,95 @@
+"""`db trim` deletes most of a ledger while another process writes: how long that one waits for the ledger's lock.
+
+A case is 1,000 ratings with their messages, of which two thirds go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from feedback_app.clock import now_ms
+from feedback_app.store.sqlite.store import SqliteStore
+from tests.faults.program import Program
+from tests.running import business, rows
+from tests.store.test_retention import DAY, message, put, rating
+
+_SPAN = 90 * DAY
+_CONFIG = '[retention]\nmessages = "30d"\nratings = "30d"\n'
+_HELD = 0.05  # seconds that nobody may wait longer for
+_PAUSE = 0.002  # seconds between two writes
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What the writer saw."""
+
+    ratings: int = 0
+    deleted: int = 0  # ratings
+    writes: int = 0
+    slowest_wait_ms: float = 0.0
+    broken: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+
+
+def run(_first_seed: int, cases: int) -> Figures:
+    """Fill one ledger with all cases, let it be trimmed, and return the figures."""
+    figures = Figures(ratings=cases * 1000)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        business(folder, config=_CONFIG)
+        asyncio.run(_fill(folder, figures.ratings))
+        waits = asyncio.run(_write_beside(folder))
+        left = rows(folder / "feedback.db", "SELECT count(*), min(received_at) FROM feedback")[0]
+    figures.deleted, figures.writes = figures.ratings - left[0], len(waits)
+    figures.slowest_wait_ms = max(waits) * 1000
+    if not figures.deleted or left[1] < now_ms() - 30 * DAY:
+        figures.broken.append(f"of {figures.ratings:,} ratings {left[0]:,} are left, the oldest of {left[1]}")
+    figures.slow += [f"waited {wait * 1000:.0f} ms for the ledger" for wait in waits if wait > _HELD]
+    return figures
+
+
+async def _fill(folder: Path, count: int) -> None:
+    begin = now_ms() - _SPAN
+    moments = [(number, begin + _SPAN * number // count) for number in range(1, count + 1)]
+    async with SqliteStore(folder / "feedback.db") as store:
+        await put(
+            store,
+            ratings=[rating(number, at) for number, at in moments],
+            messages=[message(number, at=at, text="Thank you. " * 20) for number, at in moments],
+            attempts=moments,
+        )
+
+
+async def _write_beside(folder: Path) -> list[float]:
+    """Return how many seconds each write waited until it began.
+
+    A daemon that has nothing to do holds the ledger, so nobody folds the log back meanwhile: that holds up writers of
+    whatever kind, and is none of retention's.
+    """
+    async with SqliteStore(folder / "feedback.db", "daemon"):
+        return await _waits(folder)
+
+
+async def _waits(folder: Path) -> list[float]:
+    waits = []
+    trim = await Program.start(folder, "db", "trim")
+    ended = asyncio.create_task(trim.ended())
+    with closing(sqlite3.connect(folder / "feedback.db", isolation_level=None)) as ledger:
+        ledger.execute("PRAGMA busy_timeout = 5000")
+        ledger.execute("PRAGMA wal_autocheckpoint = 0")
+        while not ended.done():
+            begun = time.perf_counter()
+            ledger.execute("BEGIN IMMEDIATE")
+            waits.append(time.perf_counter() - begun)
+            ledger.execute("INSERT OR REPLACE INTO meta VALUES ('written', 'beside')")
+            ledger.execute("COMMIT")
+            await asyncio.sleep(_PAUSE)
+    if code := await ended:
+        raise RuntimeError(f"db trim ended with {code}: {trim.said}")
+    return waits
