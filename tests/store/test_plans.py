@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, status, waits
+from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, rollups, status, waits
 from feedback_app.store.facts import count_facts
 from feedback_app.store.retention.inbox import Ratings
 from feedback_app.store.retention.kind import Cutoffs
@@ -61,8 +62,9 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "count facts": partial(count_facts, span=(NOW, NOW + 1), gone=Rollup(), low_below=3),
     "find old ratings": partial(Ratings().find, cutoffs=OLD, after=0, limit=10),
     "find old messages": partial(Messages().find, cutoffs=OLD, after=0, limit=10),
-    "delete old ratings": partial(Ratings().delete, cutoffs=OLD, ids=[1]),
-    "delete old messages": partial(Messages().delete, cutoffs=OLD, ids=[1]),
+    "delete old ratings": partial(Ratings().delete, cutoffs=OLD, ids=[1], gone=defaultdict(Rollup)),
+    "delete old messages": partial(Messages().delete, cutoffs=OLD, ids=[1], gone=defaultdict(Rollup)),
+    "count what was deleted": lambda one: rollups.add(one, {1: Rollup()}),
     "heartbeat": partial(daemons.heartbeat, boot_id="boot-1", channels={}, sources={}, now=NOW),
 }  # fmt: skip
 
