@@ -53,7 +53,7 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
     counts = await store.read(queries.counts)
     waiting = await store.read(queries.waiting)
     overview = await store.read(queries.overview)
-    size = await store.size()
+    room = await store.room()
     last = await store.read(daemons.last)
     paused = await store.read(partial(starts.paused, now=now))
     pid = await store.running_daemon()
@@ -68,9 +68,9 @@ async def _status(store: Store, settings: Settings) -> dict[str, Any]:
         "ledger_warning": store.overgrown(),
         "storage": {
             "schema": overview["schema"],
-            "bytes": size.ledger,
-            "wal_bytes": size.wal,
-            "free_bytes": size.free,
+            "bytes": room.ledger,
+            "wal_bytes": room.log,
+            "free_bytes": room.free,
         },
         "daemon": {
             "running": pid is not None,

@@ -87,10 +87,10 @@ def room(patient: Patient) -> Iterator[Finding]:
     """Compare what is free with what the ledger's log may need."""
     if patient.ledger_problems and not patient.settings.store.is_sqlite:
         return
-    try:
-        ledger, log, free = patient.ledger.room()
-    except OSError:
+    ledger, log, free = patient.ledger.room()
+    if not ledger and free is None:
         return  # the place is not there, as was said
+    log = log or 0
     sizes = (
         f"the ledger has {_mib(ledger)}" + (f", its log {_mib(log)}" if log else "")
         if ledger

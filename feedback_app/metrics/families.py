@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from feedback_app.intake.sourcing import Sourcing
     from feedback_app.model import Milliseconds
     from feedback_app.parts import Part
-    from feedback_app.store.store import Size
+    from feedback_app.store.sizes import Room
     from feedback_app.store.writer import GroupCommitWriter
     from feedback_app.tally import Histogram, Tally
 
@@ -167,11 +167,11 @@ def _age(since: Milliseconds | None, now: Milliseconds) -> float:
     return 0.0 if since is None else max(0.0, (now - since) / 1000)
 
 
-def of_ledger(size: Size | None) -> Iterator[Metric]:
+def of_ledger(room: Room | None) -> Iterator[Metric]:
     """Yield what the ledger takes."""
-    yield _gauge("ledger_bytes", "Size of the ledger", {(): size and size.ledger})
-    yield _gauge("ledger_wal_bytes", "Size of the log beside an SQLite ledger", {(): size and size.wal})
-    yield _gauge("disk_free_bytes", "Room left where an SQLite ledger is", {(): size and size.free})
+    yield _gauge("ledger_bytes", "Size of the ledger", {(): room and room.ledger})
+    yield _gauge("ledger_wal_bytes", "Size of the log beside an SQLite ledger", {(): room and room.log})
+    yield _gauge("disk_free_bytes", "Room left where an SQLite ledger is", {(): room and room.free})
 
 
 def of_reports(made: Mapping[str, Milliseconds]) -> Metric:

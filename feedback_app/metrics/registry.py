@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from feedback_app.model import Milliseconds
     from feedback_app.parts import Part
     from feedback_app.settings import Settings
-    from feedback_app.store.store import Size, Store
+    from feedback_app.store.sizes import Room
+    from feedback_app.store.store import Store
     from feedback_app.tally import Tally
 
 _PATIENCE = 5.0  # seconds that the ledger has; what it does not say in time is left out
@@ -50,7 +51,7 @@ class Ledger:
     """What only the ledger knows."""
 
     waits: dict[str, Any]  # see `store.status.gauges`
-    size: Size
+    room: Room
 
 
 class Metrics:
@@ -69,7 +70,7 @@ class Metrics:
         try:
             async with asyncio.timeout(_PATIENCE):
                 waits = await self._view.store.read(status.gauges)
-                self._collector.ledger = Ledger(waits=waits, size=await self._view.store.size())
+                self._collector.ledger = Ledger(waits=waits, room=await self._view.store.room())
         except (FeedbackAppError, TimeoutError):
             pass  # whoever needs the ledger for more than this says so
 
@@ -94,7 +95,7 @@ class _Collector(Collector):
         yield from families.of_parts(view.parts, view.dispatchers, view.sourcings)
         channels = [one.channel for one in view.dispatchers]
         yield from families.of_queues(self.ledger.waits if self.ledger else None, channels, now)
-        yield from families.of_ledger(self.ledger.size if self.ledger else None)
+        yield from families.of_ledger(self.ledger.room if self.ledger else None)
         yield _reports(self.ledger, view.settings.reports)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,18 +13,10 @@ if TYPE_CHECKING:
 
     from feedback_app.settings import Settings
     from feedback_app.store.checks import Checked
-    from feedback_app.store.sizes import Size
+    from feedback_app.store.sizes import Room, Size
     from feedback_app.store.store import Role, Store
 
 T = TypeVar("T")
-
-
-class Room(NamedTuple):
-    """What a ledger takes and has, in bytes."""
-
-    ledger: int
-    log: int  # committed and not yet folded back into it
-    free: int | None  # what may still be written beside it; None: not known here
 
 
 class Ledger(ABC):

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Room(NamedTuple):
+    """What a ledger takes and what is left, in bytes; None: does not apply, or cannot be told."""
+
+    ledger: int
+    log: int | None = None  # beside an SQLite file: committed and not yet folded back into it
+    free: int | None = None  # what may still be written beside an SQLite file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

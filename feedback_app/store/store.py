@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,18 +16,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from feedback_app.errors import StorageFailed
+    from feedback_app.store.sizes import Room
     from feedback_app.store.writer import GroupCommitWriter, Unit
 
 T = TypeVar("T")
 Role: TypeAlias = Literal["daemon", "command"]
-
-
-class Size(NamedTuple):
-    """What a ledger takes, in bytes; None: does not apply, or cannot be told."""
-
-    ledger: int | None
-    wal: int | None = None  # the log beside an SQLite file
-    free: int | None = None  # room left on the file system of an SQLite file
 
 
 class Store(ABC):
@@ -96,8 +89,8 @@ class Store(ABC):
         """What writes, by name; for those who want to see how it fares."""
 
     @abstractmethod
-    async def size(self) -> Size:
-        """Return what it takes."""
+    async def room(self) -> Room:
+        """Return what it takes, and what is left."""
 
     @property
     def away(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from feedback_app.errors import BadConfig, FeedbackAppError, NotFound
 from feedback_app.store import migrate
-from feedback_app.store.ledger import Ledger, Room
+from feedback_app.store.ledger import Ledger
 from feedback_app.store.postgresql import looking, schema
 from feedback_app.store.postgresql.engines import url_of, writing_engine
 from feedback_app.store.postgresql.failures import explained
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from feedback_app.store.checks import Checked
-    from feedback_app.store.sizes import Size
+    from feedback_app.store.sizes import Room, Size
     from feedback_app.store.store import Role
 
 T = TypeVar("T")
@@ -112,8 +112,7 @@ class PostgresLedger(Ledger):
 
     def room(self) -> Room:
         """Return what the database takes; the server's operator knows its disks."""
-        query = "SELECT pg_database_size(current_database())"
-        return Room(self.look(lambda one: int(one.exec_driver_sql(query).scalar_one())), 0, None)
+        return self.look(looking.room_of)
 
     def files(self) -> list[Path]:
         """Return nothing: they are the server's."""

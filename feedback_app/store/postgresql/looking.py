@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from feedback_app.store import checks, migrate
 from feedback_app.store.checks import Checked, Finding
 from feedback_app.store.postgresql import schema
-from feedback_app.store.sizes import Size, TableSize, largest_first
+from feedback_app.store.sizes import Room, Size, TableSize, largest_first
 from feedback_app.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def check(connection: Connection) -> Checked:
             *checks.findings(ask),
         ],
     )
+
+
+def room_of(connection: Connection) -> Room:
+    """Return what the database takes, indices included."""
+    found = connection.exec_driver_sql("SELECT pg_database_size(current_database())")
+    return Room(ledger=int(found.scalar_one()))
 
 
 def size_of(connection: Connection) -> Size:

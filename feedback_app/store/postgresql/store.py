@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from feedback_app.errors import StorageFailed, Unavailable, Unreachable
 from feedback_app.store import notes
-from feedback_app.store.postgresql import schema
+from feedback_app.store.postgresql import looking, schema
 from feedback_app.store.postgresql.engines import reading_engine
 from feedback_app.store.postgresql.failures import explained
 from feedback_app.store.postgresql.leases import living
 from feedback_app.store.postgresql.listener import Listener
 from feedback_app.store.postgresql.writer import PostgresWriter, server_outage
-from feedback_app.store.store import Role, Size, Store
+from feedback_app.store.store import Role, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection
 
+    from feedback_app.store.sizes import Room
     from feedback_app.store.writer import GroupCommitWriter, Unit
 
 T = TypeVar("T")
@@ -153,9 +154,9 @@ class PostgresStore(Store):
         """What takes work in hand has a connection of its own in a daemon."""
         return {"writer": self._writer, "claimer": self._claimer}
 
-    async def size(self) -> Size:
-        """Ask the server what the database takes, indices included."""
-        return Size(ledger=await self.read(_database_size))
+    async def room(self) -> Room:
+        """Ask the server what the database takes; its operator knows its disks."""
+        return await self.read(looking.room_of)
 
     @property
     def away(self) -> bool:
@@ -167,7 +168,3 @@ class PostgresStore(Store):
         self._given_up.set()
         self._writer.give_up()
         self._claimer.give_up()
-
-
-def _database_size(connection: Connection) -> int:
-    return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from feedback_app.store.ledger import Ledger, Room
+from feedback_app.store.ledger import Ledger
 from feedback_app.store.migrate import HEAD
 from feedback_app.store.sqlite import checking, file, pages, place, sizing
 from feedback_app.store.sqlite.engines import looking_engine
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from feedback_app.store.checks import Checked
-    from feedback_app.store.sizes import Size
+    from feedback_app.store.sizes import Room, Size
     from feedback_app.store.store import Role
 
 T = TypeVar("T")
@@ -81,8 +81,7 @@ class SqliteLedger(Ledger):
 
     def room(self) -> Room:
         """Return the sizes of the files and the room beside them."""
-        log = place.size(place.wal_of(self.path))
-        return Room(place.size(self.path), log, place.room(place.beside(self.path, "").parent))
+        return sizing.room_of(self.path)
 
     def files(self) -> list[Path]:
         """Return the ledger and its companions, as far as they are there."""

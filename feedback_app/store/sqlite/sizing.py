@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from feedback_app.errors import NotFound
-from feedback_app.store.sizes import Size, TableSize, largest_first
+from feedback_app.store.sizes import Room, Size, TableSize, largest_first
 from feedback_app.store.sqlite import file, place, snapshot
 from feedback_app.store.sqlite.failures import explained
 
@@ -21,6 +21,15 @@ _SAMPLE = 1_000  # rows; where SQLite cannot say how large a table is
 _MEASURED = """SELECT coalesce(master.tbl_name, stat.name), coalesce(master.type, 'table'), sum(stat.pgsize)
   FROM dbstat AS stat LEFT JOIN sqlite_master AS master ON master.name = stat.name
  WHERE stat.aggregate = TRUE GROUP BY 1, 2"""
+
+
+def room_of(path: Path) -> Room:
+    """Look at the files, and at their disk where there is a folder for them."""
+    try:
+        free = place.room(place.beside(path, "").parent)
+    except OSError:
+        free = None
+    return Room(ledger=place.size(path), log=place.size(place.wal_of(path)), free=free)
 
 
 def size_of(path: Path) -> Size:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from feedback_app.errors import BadConfig, StorageFailed
 from feedback_app.logs import Outage
 from feedback_app.store import migrate, notes
-from feedback_app.store.sqlite import file, holders, place
+from feedback_app.store.sqlite import file, holders, place, sizing
 from feedback_app.store.sqlite.doorbell import Doorbell, ring
 from feedback_app.store.sqlite.engines import reading_engine
 from feedback_app.store.sqlite.failures import damaged, explained
 from feedback_app.store.sqlite.lock import LedgerLock, daemon_runs
 from feedback_app.store.sqlite.writer import SqliteWriter
-from feedback_app.store.store import Role, Size, Store
+from feedback_app.store.store import Role, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from feedback_app.store.sizes import Room
     from feedback_app.store.writer import GroupCommitWriter, Unit
 
 T = TypeVar("T")
@@ -150,9 +151,9 @@ class SqliteStore(Store):
         """The one writer."""
         return {"writer": self._writer}
 
-    async def size(self) -> Size:
+    async def room(self) -> Room:
         """Look at the files."""
-        return await asyncio.to_thread(_size, self.path)
+        return await asyncio.to_thread(sizing.room_of, self.path)
 
     def verify(self) -> None:
         """See that nothing has failed and that the files are those that were opened. Raises StorageFailed."""
@@ -205,11 +206,3 @@ def _ledger_id(connection: Connection, path: Path) -> str:
     if found is None:
         raise damaged(path, "it has lost its id")
     return found
-
-
-def _size(path: Path) -> Size:
-    try:
-        free = place.room(path.parent)
-    except OSError:
-        free = None
-    return Size(ledger=place.size(path), wal=place.size(place.wal_of(path)), free=free)
