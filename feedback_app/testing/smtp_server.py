@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from feedback_app.testing.far_side import Fault, Faults
 
+_LAST = 5.0  # seconds that connections have to close
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReceivedMail:
@@ -49,6 +51,7 @@ class RecordingSmtpServer(FarSide):
         self.conversations = 0
         self._starttls = starttls
         self._fault: Fault | None = None  # what is wrong at the moment
+        self._talks: list[SMTP] = []
         self._controller = _CountingController(self, tls)
 
     def __enter__(self) -> Self:
@@ -57,7 +60,15 @@ class RecordingSmtpServer(FarSide):
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._controller.loop).result(_LAST)
         self._controller.stop()
+
+    async def _hang_up(self) -> None:
+        """Close what is still open; whatever the loop's end leaves, only the garbage collector would."""
+        while open_ones := [one.transport for one in self._talks if one.transport is not None]:
+            for transport in open_ones:
+                cast("asyncio.WriteTransport", transport).abort()
+            await asyncio.sleep(0)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name and arguments
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -96,12 +107,14 @@ class RecordingSmtpServer(FarSide):
     def smtp(self) -> SMTP:
         """Return the protocol for one more connection."""
         self.conversations += 1
-        return SMTP(
+        talk = SMTP(
             self,
             hostname="localhost",
             tls_context=self._starttls,
             require_starttls=self._starttls is not None,
         )
+        self._talks.append(talk)
+        return talk
 
     def received(self) -> list[str]:
         """Return the mails as texts."""
