@@ -83,7 +83,7 @@ SUITES = {
     "starts": Suite("twenty daemons started at once", starts.run, 20, 2, at_most=1),
     "commands": Suite("commands beside a daemon under load", commands.run, 1000, 100, at_most=1),
     "backup": Suite("backups under full load, each restored and compared", backup.run, 50, 5),
-    "restore": Suite("SIGKILL at every call by which a restore changes a file", restore.run, 120, 20),
+    "restore": Suite("SIGKILL at every call by which a restore changes a file", restore.run, 160, 20),
     "copy": Suite("copies of a ledger killed and gone on with", copying.run, 100, 10),
     "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000, at_most=1),
     "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),

@@ -79,7 +79,7 @@ async def _write_beside(folder: Path) -> list[float]:
 async def _waits(folder: Path) -> list[float]:
     waits = []
     trim = await Program.start(folder, "db", "trim")
-    ended = asyncio.create_task(trim.ended())
+    ended = asyncio.create_task(trim.ended(600))  # on a disk each commit of either waits for a sync
     with closing(sqlite3.connect(folder / "feedback.db", isolation_level=None)) as ledger:
         ledger.execute("PRAGMA busy_timeout = 5000")
         ledger.execute("PRAGMA wal_autocheckpoint = 0")
