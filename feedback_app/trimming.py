@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WISHED = 0.008  # seconds after which a step ends; with its last rows and the commit it stays below 50 ms
+_WISHED = 0.008  # seconds after which a step ends, but for its last rows and the commit
 _PAGE = 200  # rows that are looked for at once, the most that a step deletes
 _STARTS = 30 * 86_400.0  # seconds that the start of a daemon is remembered
 _SHARE = 9  # at leisure, so many times as long as a step took the ledger is left to others
