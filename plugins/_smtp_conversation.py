@@ -65,6 +65,7 @@ class Limits:
     dot: float = 600.0  # the reply to the dot (RFC 5321, 4.5.3.2.6): giving up earlier makes doubles
     idle: float = 60.0  # Postfix hangs up after 300
     turn: float = 120.0  # a free connection
+    goodbye: float = 1.0  # the end of a connection, where somebody waits for it
     growth: float = 30.0  # until one more connection is tried than the server had found too many
     mails: int = 100  # in one conversation: servers grow wary of longer ones
 
@@ -176,6 +177,13 @@ class Conversation:
         if self.fit:
             self._wire.write(b"QUIT\r\n")
         self._wire.close()
+
+    async def left(self) -> None:
+        """Return once the connection is gone; one that hangs in its goodbye is cut.
+
+        The end of TLS takes a moment longer than the last write, and a loop that ends before leaves the socket open.
+        """
+        await self._wire.lost(self._limits.goodbye)
 
     def cut(self) -> None:
         """Close at once and drop whatever is still to be written."""

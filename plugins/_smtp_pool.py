@@ -47,10 +47,11 @@ class SmtpPool:
         """Begin a conversation as for a mail, log in, and leave. Raises ChannelDown."""
         context, own_name = await self._ways_in.get()
         conversation = await Conversation.open(self._server, self._limits, context, own_name)
+        security = conversation.security
         conversation.leave()
-        await asyncio.sleep(0)  # lets the QUIT leave before the loop ends
+        await conversation.left()
         login = ", login accepted" if self._server.username else ""
-        return f"{self._server} answers, {conversation.security}{login}"
+        return f"{self._server} answers, {security}{login}"
 
     async def open(self) -> None:
         """Connect only when there is a mail: a server that is down must not stop the start."""
@@ -60,9 +61,10 @@ class SmtpPool:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        for conversation in list(self._idle):
+        idle = list(self._idle)
+        for conversation in idle:
             self._retire(conversation)
-        await asyncio.sleep(0)  # lets the transports close before the loop does
+        await asyncio.gather(*(conversation.left() for conversation in idle))
 
     async def deliver(self, mail: Mail) -> str:
         """Hand the mail to the server and return its reply; raises what `Notifier.send` may raise.

@@ -38,6 +38,7 @@ class Wire(asyncio.Protocol):
         self._arrived: asyncio.Future[None] | None = None  # somebody waits for more
         self._over = False
         self._late = False
+        self._lost = asyncio.Event()
 
     @classmethod
     def take_over(cls, client: SMTP) -> Self:
@@ -116,6 +117,14 @@ class Wire(asyncio.Protocol):
         """Close at once and drop whatever is still to be written."""
         self._transport.abort()
 
+    async def lost(self, limit: float) -> None:
+        """Return once a connection that was closed is gone; after `limit` seconds it is cut."""
+        timer = asyncio.get_running_loop().call_later(limit, self.cut)
+        try:
+            await self._lost.wait()
+        finally:
+            timer.cancel()
+
     def data_received(self, data: bytes) -> None:
         """Keep it for whoever asks; more than any reply is long is the end of the talk."""
         self._unread += data
@@ -129,6 +138,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End it."""
+        self._lost.set()
         self._end()
 
     def _give_up(self) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import ssl
+import time
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +22,8 @@ from tests.plugins.scripted_smtp import ScriptedSmtpServer
 from tests.servers import TLS_DATA, Act, RecordingSmtpServer, server_tls
 
 if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP
+
     from tests.plugins.scripted_smtp import Script
 
 NO_SIZE = "250 test"  # an offer without SIZE, AUTH and STARTTLS
@@ -67,6 +73,44 @@ async def test_a_trusted_server_gets_the_mail_over_tls(tls: str, monkeypatch: py
             await one.send(message())
             await one.send(message(2))
     assert (len(server.mails), server.conversations) == (2, 1)
+
+
+class SlowGoodbye(RecordingSmtpServer):
+    """The whole server stands still before it answers the end of TLS."""
+
+    def smtp(self) -> SMTP:
+        """Return a protocol that takes its time."""
+
+        def eof_received() -> bool:
+            time.sleep(0.2)
+            return False
+
+        talk = super().smtp()
+        talk.eof_received = eof_received  # type: ignore[method-assign]
+        return talk
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_loop_that_ends_behind_the_last_mail_leaves_no_connection_open(
+    tls: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of TLS takes a turn of the far side's, too."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(TLS_DATA / "good.pem"))
+
+    async def send(one: Notifier) -> None:
+        await one.check()
+        async with opened(one):
+            await one.send(message())
+
+    with (
+        SlowGoodbye(**{tls: server_tls()}) as server,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        asyncio.run(send(over(server, tls)))
+        gc.collect()
+    assert server.conversations == 2
+    assert [str(one.message) for one in caught] == []
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
