@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,10 +26,11 @@ log = logging.getLogger(__name__)
 _WISHED = 0.008  # seconds after which a step ends, but for its last rows and the commit
 _PAGE = 200  # rows that are looked for at once, the most that a step deletes
 _STARTS = 30 * 86_400.0  # seconds that the start of a daemon is remembered
-_SHARE = 9  # at leisure, so many times as long as a step took the ledger is left to others
-_HASTE = (
-    1  # else as long: other processes ask for the ledger's lock every few milliseconds, and must find it free
-)
+_SHARE = 9  # at leisure, so many times as long as a step held the ledger it is left to others
+_HASTE = 1  # else as long
+# At least so many seconds, though: whoever waits for an SQLite file looks again after ever longer pauses, of up to 20
+# ms within the first 50, and must not find the next step then.
+_GAP = 0.025
 
 
 @dataclass(kw_only=True, slots=True)
@@ -37,14 +39,14 @@ class Trimmed:
 
     deleted: Counter[str] = field(default_factory=Counter)  # rows, by class
     steps: int = 0
-    slowest: float = 0.0  # seconds that the slowest step took, without its commit
+    slowest: float = 0.0  # seconds that the slowest step held the ledger, its commit included
     is_whole: bool = True  # False: stopped, or another process was at it
 
-    def note(self, step: Step) -> None:
-        """Add what a step did."""
+    def note(self, step: Step, held: float) -> None:
+        """Add what a step did, and how many seconds it held the ledger."""
         self.deleted += step.deleted
         self.steps += 1
-        self.slowest = max(self.slowest, step.seconds)
+        self.slowest = max(self.slowest, held)
 
 
 class Trimmer:
@@ -103,9 +105,10 @@ class Trimmer:
                 step = await self._store.write(unit)
                 if step is None:
                     return False
+                held = time.perf_counter() - step.begun
                 ids = ids[step.tried :]
-                done.note(step)
-                await _rest(step.seconds * (_HASTE if stopping is None else _SHARE), stopping)
+                done.note(step, held)
+                await _rest(max(_GAP, held * (_HASTE if stopping is None else _SHARE)), stopping)
                 if stopping is not None and stopping.is_set():
                     return False
             if later == after and done.deleted.total() == before:

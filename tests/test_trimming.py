@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from feedback_app.chores import Chores
 from feedback_app.clock import Jumps
 from feedback_app.settings import load_settings
+from feedback_app.store.retention import steps
+from feedback_app.store.retention.steps import Step
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.trimming import Trimmer
 from tests.making import NOW
@@ -44,6 +47,30 @@ async def test_a_daemon_that_deletes_stops_at_once(tmp_path: Path, monkeypatch: 
     async with running(daemon(config, clock=lambda: NOW)):
         await until(lambda: rows(tmp_path / "feedback.db", COUNT) != [(300,)])
     assert rows(tmp_path / "feedback.db", COUNT) != [(0,)]
+
+
+@pytest.mark.parametrize(("held", "rest"), [(0.0, 0.025), (1.0, 1.0)])
+async def test_others_find_the_ledger_free_between_two_steps(
+    held: float, rest: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as a step held it, commit included, and long enough that whoever looks every 20 ms sees it."""
+    step, rests = steps.step, []
+
+    def long_ago(*args: Any, **kwargs: Any) -> Step | None:
+        done = step(*args, **kwargs)
+        return done and done._replace(begun=done.begun - held)
+
+    async def recorded(seconds: float, _stopping: object) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(steps, "step", long_ago)
+    monkeypatch.setattr("feedback_app.trimming._rest", recorded)
+    settings = load_settings(await _fill(tmp_path, 300), environ={})
+    async with SqliteStore(tmp_path / "feedback.db") as store:
+        done = await Trimmer(store, settings.retention, clock=lambda: NOW).run()
+    assert done.steps == len(rests) >= 2
+    assert min(rests) >= rest
+    assert held < done.slowest < held + 5.0
 
 
 async def test_while_the_clock_may_be_wrong_nothing_is_deleted(tmp_path: Path) -> None:

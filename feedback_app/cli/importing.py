@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Protocol, TypeVar
 import click
 
 from feedback_app.cli.contact import warn_of_unserved
-from feedback_app.cli.context import echo_json, json_option, silence
+from feedback_app.cli.context import echo_json, json_option, silence, sparing_what_stands
 from feedback_app.cli.import_talk import Talk, progress
 from feedback_app.errors import BadData, FeedbackAppError, UsageError
 from feedback_app.intake.field_map import assignments
@@ -157,11 +156,8 @@ def _take(program: Program, rows: Iterable[Record | Reject], kind: Kind[Record],
     )
 
     async def work(store: Store) -> Tally:
-        gc.freeze()  # what stands now stays to the end; to search it for garbage was a seventh of an import's cost
-        try:
+        with sparing_what_stands():  # to search it for garbage was a seventh of an import's cost
             return await kind.store(store, rows, clock=now_ms, listener=listener)
-        finally:
-            gc.unfreeze()
 
     return program.with_store(work)
 

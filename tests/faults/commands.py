@@ -11,16 +11,14 @@ import random
 import signal
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from feedback_app.store.sqlite import holders
+from tests.faults.lock_watch import LockWatch
 from tests.faults.scenario import Scene, scene
 
 HOLD_LIMIT = 0.05  # seconds
-_WRITE_LOCK = 120  # the byte of the -shm file that whoever writes has locked, see SQLite's walformat.html
 _RATE = 100  # ratings a second
 _PREPARED = 300  # ratings that are through when it begins
 _COMMANDS = (
@@ -49,39 +47,6 @@ class Figures:
     broken: list[str] = field(default_factory=list)
 
 
-class _Watch:
-    """Looks who holds the ledger, in a thread of its own; `spare` are pids that are no commands."""
-
-    def __init__(self, one: Scene, spare: set[int]) -> None:
-        self.longest: dict[int, float] = {}  # seconds by pid
-        self._ledger = one.ledger
-        self._spare = spare
-        self._over = threading.Event()
-
-    def look(self) -> None:
-        since: dict[int, float] = {}
-        while not self._over.wait(0.001):
-            now = time.perf_counter()
-            holding = {
-                lock.pid
-                for lock in holders.locks_of(self._ledger)
-                if lock.first_byte == _WRITE_LOCK and lock.pid not in self._spare
-            }
-            since = {pid: since.get(pid, now) for pid in holding}
-            for pid, begun in since.items():
-                self.longest[pid] = max(self.longest.get(pid, 0.0), now - begun)
-
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        thread = threading.Thread(target=self.look)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
-
-
 def run(first_seed: int, seeds: int) -> Figures:
     """Run `seeds` commands beside one daemon."""
     figures = Figures()
@@ -101,7 +66,7 @@ async def _load(chance: random.Random, commands: int, figures: Figures) -> None:
             sys.executable, "-m", "tests.faults.feeder",
             str(one.ledger), str(one.log), str(chance.randrange(10_000, 20_000)), str(_RATE),
         )  # fmt: skip
-        watch = _Watch(one, {daemon.pid, feeder.pid})
+        watch = LockWatch(one.ledger, spare={daemon.pid, feeder.pid})
         try:
             with watch.watching():
                 for _ in range(commands):

@@ -7,6 +7,7 @@ the machine's own clock (the report's hour, retention's hour) is asked for here 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -146,7 +147,7 @@ class Year:
         begun = time.monotonic()
         config = business(self._folder, plugin=_PLUGIN, config=_CONFIG)
         settings = load_settings(config, environ={})
-        daemon = Daemon(settings, clock=self._wall)
+        daemon = Daemon(settings, clock=self._wall, on_ready=gc.freeze)  # as `run` does it
         async with running(daemon):
             store = serving(daemon).store
             reporter = Reporter(store, settings, clock=lambda: self._wall.now)
@@ -329,5 +330,6 @@ def run(first_seed: int, seeds: int, days: int = DAYS, a_day: int = A_DAY, growt
             figures = asyncio.run(Year(seed, Path(folder), days, a_day, growth).live())
         broken += figures.broken
     logging.disable(logging.NOTSET)
+    gc.unfreeze()
     figures.broken = broken
     return figures
