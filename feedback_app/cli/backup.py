@@ -127,6 +127,10 @@ def _say(done: Restored) -> None:
             f"since the backup {_some(since.opted_out, 'customer')} opted out and"
             f" {since.suppressed:,} addresses were suppressed: that was taken over"
         )
+    if since.ended:
+        click.echo(
+            f"{_some(since.ended, 'message')} waited in the backup and ended since: taken over from the old ledger"
+        )
     if since.held:
         click.echo(
             f"{_some(since.held, 'message')} waited in the backup and may have left since: held;"
@@ -158,6 +162,7 @@ def _restored_data(ledger: Path, file: Path, contents: Contents, done: Restored)
         "from": str(file),
         **contents_data(contents),
         "kept": str(done.kept) if done.kept else None,
+        "messages_ended_since": done.since.ended,
         "messages_held": done.since.held,
         "messages_due": done.since.left,
         "ratings_to_process": done.since.unprocessed,

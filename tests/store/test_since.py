@@ -47,6 +47,50 @@ async def test_what_waits_in_the_backup_may_have_left_since(tmp_path: Path, *, r
     assert found == [*waiting, ("sent", None, 0), ("dead", None, 0)]
 
 
+@pytest.mark.parametrize("resend", [False, True])
+async def test_a_message_that_ended_since_is_as_the_old_ledger_has_it(
+    tmp_path: Path, *, resend: bool
+) -> None:
+    """With its tries; so that only those are held of which nobody knows, and a `retry` of all doubles none."""
+    path = tmp_path / "feedback.db"
+    await _with_ratings(path, 6)
+    tried = "INSERT INTO delivery_attempt (message_number, started_at, ended_at, provider, outcome) VALUES"
+    before = ("queued", "sending", "held", "queued", "queued", "dead")
+    sql(path, *(message(*one) for one in enumerate(before, 1)), f"{tried} (1, 10, 11, 'p', 'temporary')")
+    Backup(path, tmp_path / "b.db").make()
+    sql(
+        path,
+        "UPDATE message SET state = 'sent', settled_at = 21, provider_id = 'x' WHERE id IN (1, 2, 3)",
+        "UPDATE message SET state = 'dead', settled_at = 22 WHERE id = 4",
+        "UPDATE message SET state = 'sent', dedupe_key = 'of another' WHERE id = 5",
+        f"{tried} (1, 20, 21, 'p', 'sent'), (5, 20, 21, 'p', 'sent')",
+    )
+    done = restore(path, tmp_path / "b.db", resend=resend)
+    assert (done.since.ended, done.since.held, done.since.left) == ((0, 0, 4) if resend else (4, 1, 0))
+    found = ask(f"{SQLITE}{path}", "SELECT state, settled_at, provider_id FROM message ORDER BY id")
+    states = [(state, None, None) for state in before]
+    ended = [("sent", 21, "x")] * 3 + [("dead", 22, None), ("held", None, None), ("dead", None, None)]
+    assert found == (states if resend else ended)
+    tries = [(1, 10, "temporary")] if resend else [(1, 10, "temporary"), (1, 20, "sent")]
+    assert ask(f"{SQLITE}{path}", "SELECT message_number, started_at, outcome FROM delivery_attempt") == tries
+
+
+async def test_a_ledger_of_an_earlier_schema_tells_what_it_knows(tmp_path: Path) -> None:
+    """Before 0003 there were no receipts."""
+    path = tmp_path / "feedback.db"
+    await _with_ratings(path, 1)
+    sql(path, message(1, "queued"))
+    Backup(path, tmp_path / "b.db").make()
+    sql(
+        path,
+        "UPDATE message SET state = 'sent', settled_at = 21",
+        *(f"ALTER TABLE message DROP COLUMN {name}" for name in ("receipt", "receipt_at", "receipt_detail")),
+        "ALTER TABLE delivery_attempt DROP COLUMN detail",
+    )
+    assert restore(path, tmp_path / "b.db").since.ended == 1
+    assert ask(f"{SQLITE}{path}", "SELECT state, settled_at FROM message") == [("sent", 21)]
+
+
 async def test_nobody_is_thanked_again_whom_the_old_ledger_has_thanked(tmp_path: Path) -> None:
     """A rating that the backup has as new was processed since; one that was not thanked for is thanked for."""
     path = tmp_path / "feedback.db"

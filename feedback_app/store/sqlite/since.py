@@ -19,6 +19,16 @@ _HOLD = """UPDATE new.message
        maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at, ?),
        error = 'restored from a backup: it may have left since'
  WHERE state IN ('queued', 'sending')"""
+# Of a message that had not ended the old ledger may know how it did: then nobody needs to be asked whether it left.
+_ENDED_SINCE = """UPDATE new.message SET {columns} FROM main.message AS known
+ WHERE known.id = message.id AND known.dedupe_key = message.dedupe_key
+   AND known.state IN ('sent', 'suppressed', 'dead') AND message.state IN ('queued', 'sending', 'held')
+RETURNING id"""
+_TRIED_SINCE = """INSERT INTO new.delivery_attempt ({columns}) SELECT {columns} FROM main.delivery_attempt AS known
+ WHERE message_number = ? AND NOT EXISTS (SELECT 1 FROM new.delivery_attempt AS there
+   WHERE there.message_number = known.message_number AND there.started_at = known.started_at) ORDER BY id"""
+_COLUMNS = """SELECT there.name FROM pragma_table_info(?, 'new') AS there
+  JOIN pragma_table_info(?, 'main') AS known USING (name) WHERE there.name <> 'id'"""
 _WAITING = "SELECT count(*) FROM new.message WHERE state IN ('queued', 'sending')"
 _UNPROCESSED = "SELECT count(*) FROM new.feedback WHERE state = 'received'"
 # Of a rating that waited in the backup the old ledger may know that its thank-you has left, or retention may have
@@ -61,6 +71,7 @@ _ID = "SELECT value FROM {}.meta WHERE key = 'ledger_id'"
 class Since(NamedTuple):
     """What a restored ledger had under way, and what the old one knew of it."""
 
+    ended: int = 0  # messages that had not, of which the old ledger knows how they did; they are now as there
     held: int = 0  # messages that may have left
     left: int = 0  # messages that stay due, as was asked for
     unprocessed: int = 0  # ratings that are yet to be processed
@@ -83,34 +94,48 @@ def settle_since(old: sqlite3.Connection | None, draft: Path, *, resend: bool, n
         both.execute(f"ATTACH 'file:{quote(str(draft))}?mode=rw' AS new")
         stack.callback(both.execute, "DETACH new")
         stack.enter_context(_transaction(both))
+        since = _compared(both, resend=resend) if old else Since()
         waiting = both.execute(_WAITING).fetchone()[0]
         if not resend:
             both.execute(_HOLD, (now,))
-        since = Since(
+        _go_on_numbering(both, is_known=bool(since.same))
+        return since._replace(
             held=0 if resend else waiting,
             left=waiting if resend else 0,
             unprocessed=both.execute(_UNPROCESSED).fetchone()[0],
         )
-        if old:
-            since = _compared(both, since, resend=resend)
-        _go_on_numbering(both, is_known=bool(since.same))
-        return since
 
 
-def _compared(both: sqlite3.Connection, since: Since, *, resend: bool) -> Since:
+def _compared(both: sqlite3.Connection, *, resend: bool) -> Since:
     """Ask the old ledger; what it cannot say, because it is broken too, stays unknown."""
+    since = Since()
     try:
         same = both.execute(_ID.format("main")).fetchone() == both.execute(_ID.format("new")).fetchone()
         since = since._replace(lost=both.execute(_LOST).fetchone()[0], same=same)
         if not same:
             return since
+        if not resend:
+            since = since._replace(ended=_end(both), thanked=both.execute(_THANKED).rowcount)
         return since._replace(
-            thanked=0 if resend else both.execute(_THANKED).rowcount,
             opted_out=both.execute(_OPTED_OUT).rowcount + both.execute(_OPTED_OUT_NEW).rowcount,
             suppressed=both.execute(_SUPPRESSED).rowcount if _have_suppressed(both) else 0,
         )
     except sqlite3.DatabaseError:
         return since
+
+
+def _end(both: sqlite3.Connection) -> int:
+    """Let messages be as they are in the old ledger, where they have ended, with the tries that they took."""
+    put = ", ".join(f"{name} = known.{name}" for name in _columns(both, "message"))
+    ended = both.execute(_ENDED_SINCE.format(columns=put)).fetchall()
+    tries = _TRIED_SINCE.format(columns=", ".join(_columns(both, "delivery_attempt")))
+    both.executemany(tries, ended)
+    return len(ended)
+
+
+def _columns(both: sqlite3.Connection, table: str) -> list[str]:
+    """Return the names that both ledgers know: each may be of an earlier schema than the other."""
+    return [name for (name,) in both.execute(_COLUMNS, (table, table))]
 
 
 def _have_suppressed(both: sqlite3.Connection) -> bool:
