@@ -92,9 +92,10 @@ def _typed_comment() -> str:
 def _rules(scale: Scale, now: Milliseconds) -> dict[str, Callable[[object], object]]:
     from feedback_app.intake import fields
 
-    identifiers = {name: partial(fields.identifier, name) for name in ("id", "customer", "source")}
     return {
-        **identifiers,
+        "id": partial(fields.identifier, "id"),
+        "customer": partial(fields.identifier, "customer"),
+        "source": partial(_named, example="cli"),
         **contact_rules(),
         "item": fields.item,
         "rating": scale.parse,
@@ -117,7 +118,7 @@ def _feedback(kept: dict[str, Any], *, thank: bool) -> Feedback:
     return Feedback(
         rating=kept["rating"],
         id=kept.get("id") or "",
-        source=kept.get("source") or "cli",
+        source=kept["source"],
         customer=kept.get("customer"),
         item=kept.get("item"),
         comment=kept.get("comment", ""),
@@ -161,8 +162,6 @@ def import_(
 
 
 def _source(request: Request, given: str | None) -> str:
-    from feedback_app.intake import fields
-
     if given is None:
         if request.file == STANDARD_INPUT:
             raise UsageError(
@@ -170,12 +169,18 @@ def _source(request: Request, given: str | None) -> str:
             )
         return "import"
     try:
-        source = fields.identifier("source", given)
+        return _named(given, example="import")
     except ValueError as problem:
         raise UsageError(f"--{problem}") from None
-    if source is None:
-        raise UsageError("--source is blank; give a name such as import")
-    return source
+
+
+def _named(source: object, *, example: str) -> str:
+    from feedback_app.intake import fields
+
+    found = fields.identifier("source", source)
+    if found is None:
+        raise ValueError(f"source is blank; give a name such as {example}")
+    return found
 
 
 def _counts(tally: Tally) -> dict[str, int]:
