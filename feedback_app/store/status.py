@@ -101,7 +101,10 @@ def overview(connection: Connection) -> dict[str, Any]:
         " WHERE made_at = (SELECT max(made_at) FROM report_run WHERE name = r.name) ORDER BY local_date"
     )
     return {
-        "schema": str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()),
+        # Asked as when the ledger is opened: of a damaged one another query may find another answer, or none.
+        "schema": str(
+            connection.exec_driver_sql("SELECT max(version_num) FROM alembic_version").scalar_one()
+        ),
         "suppressed_addresses": _one(connection, "SELECT count(*) FROM suppressed_address"),
         "dead_letters": _one(connection, "SELECT count(*) FROM dead_letter"),
         "reports": {

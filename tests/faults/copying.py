@@ -70,21 +70,24 @@ def _case(seed: int, source: str, target: str, figures: Figures) -> None:
     for _ in range(chance.randint(1, _MOST_KILLS)):
         point = f"{chance.choice(PLACES)}:kill:{chance.randint(1, 12)}"
         code = _copy(source, target, point)
-        if code == 0:
-            break  # it came to its end before the place was reached so often
+        if code == 0 or _is_finished(code, target):
+            break  # it came to its end before the place was reached so often, or an earlier one did
         if code != -signal.SIGKILL:
             figures.broken.append(f"seed {seed}: {point} ended with {code}")
         figures.kills += 1
         figures.refused += _is_refused(target)
     code = _copy(source, target)
-    # Killed after the last note and before its end was heard, it is whole, and the next one says so.
-    is_whole = code == BadData.exit_code and not ask(target, _NOTE)
-    if code and not is_whole:
+    if code and not _is_finished(code, target):
         figures.broken.append(f"seed {seed}: could not go on, ended with {code}")
     wanted, found = contents(source), contents(target)
     figures.broken += [f"seed {seed}: {name} differs" for name in wanted if wanted[name] != found[name]]
     figures.rows += sum(map(len, found.values()))
     figures.copies += 1
+
+
+def _is_finished(code: int, target: str) -> bool:
+    """Whether an earlier copy was killed after the last note and before its end was heard: the next one says so."""
+    return code == BadData.exit_code and not ask(target, _NOTE)
 
 
 def _copy(source: str, target: str, point: str = "") -> int:

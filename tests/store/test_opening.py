@@ -141,6 +141,21 @@ async def test_what_is_no_ledger_is_refused_and_left_alone(plant, wanted: str, t
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
+def test_what_sqlite_quotes_stays_in_one_line(tmp_path: Path) -> None:
+    """A damaged schema is quoted with all its line breaks."""
+    path = tmp_path / "feedback.db"
+    file.create(path)
+    with contextlib.closing(sqlite3.connect(path)) as ledger, ledger:
+        ledger.execute("PRAGMA writable_schema = 1")
+        ledger.execute("UPDATE sqlite_master SET name = sql, sql = 'CREATE nothing' WHERE name = 'message'")
+    with pytest.raises(StorageFailed, match="malformed database schema") as refusal:
+        file.check(path)
+    said = str(refusal.value)
+    assert len(said.splitlines()) == 1
+    assert len(said) < len(str(path)) + 300
+    assert said.endswith("restore it from a backup")
+
+
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     """A ledger in a folder that does not exist cannot be created; the folder is named."""
     with pytest.raises(CannotCreate, match="nowhere does not exist"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import textwrap
 from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ _MAYBE_FULL = {
     sqlite3.SQLITE_CANTOPEN,
 }  # also what no room for a new file looks like
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_LONGEST = 200  # characters of what SQLite found
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH}
 
@@ -59,7 +61,12 @@ def explain(error: BaseException, path: Path) -> FeedbackAppError | None:
 
 def damaged(path: Path, finding: str) -> StorageFailed:
     """Form the error for a ledger whose content cannot be what this program wrote."""
-    return StorageFailed(f"{path}: the ledger is damaged ({finding}); restore it from a backup")
+    return StorageFailed(f"{path}: the ledger is damaged ({in_a_line(finding)}); restore it from a backup")
+
+
+def in_a_line(finding: str) -> str:
+    """Return what SQLite found, which may quote a whole statement, as a part of a line."""
+    return textwrap.shorten(finding, _LONGEST, placeholder="…")
 
 
 def _of_the_driver(cause: BaseException | None, path: Path) -> FeedbackAppError | None:

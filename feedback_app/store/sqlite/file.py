@@ -77,7 +77,7 @@ def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
     """Look through every page of a small ledger. Raises StorageFailed for one that is not as SQLite wrote it."""
     finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if finding != "ok":
-        raise damaged(path, " ".join(str(finding).split()))
+        raise damaged(path, str(finding))
 
 
 def check(path: Path) -> str:

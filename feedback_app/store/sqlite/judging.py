@@ -13,6 +13,7 @@ from feedback_app.store import migrate
 from feedback_app.store.copying.progress import KEY as UNFINISHED
 from feedback_app.store.copying.progress import refuse_unfinished
 from feedback_app.store.sqlite import place, snapshot
+from feedback_app.store.sqlite.failures import in_a_line
 from feedback_app.store.sqlite.file import APPLICATION_ID
 from feedback_app.store.sqlite.lock import daemon_runs
 
@@ -134,4 +135,4 @@ def damage_told(path: Path) -> Iterator[None]:
 
 
 def _damaged(path: Path, finding: str) -> BadData:
-    return BadData(f"{path}: is damaged ({finding}); {_OTHER}")
+    return BadData(f"{path}: is damaged ({in_a_line(finding)}); {_OTHER}")
