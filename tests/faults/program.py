@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import re
@@ -11,10 +12,21 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from weakref import WeakSet
 
 # In every secret and in every field of a customer that the suites use; phone numbers by their shape.
 CANARY = re.compile(r"canary|\+1202\d{6}", re.IGNORECASE)
 READY_LIMIT = 30.0  # seconds
+
+
+_running: WeakSet[Program] = WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Leave none behind where a suite was stopped half-way."""
+    for program in _running:
+        program.signal(signal.SIGKILL)
 
 
 class Program:
@@ -22,6 +34,7 @@ class Program:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        _running.add(self)
         self._begun = time.perf_counter()
         self._heard = asyncio.Event()
         self.said = ""  # stdout and stderr so far

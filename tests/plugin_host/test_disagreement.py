@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,8 @@ from feedback_app.plugins.disagreement import Disagreement, Settings
 from tests.plugin_host.conftest import info
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.plugin_host.conftest import Place
 
 FILE = Path(__file__).parents[2] / "plugins" / "disagreement.py"
@@ -22,7 +24,7 @@ FILE = Path(__file__).parents[2] / "plugins" / "disagreement.py"
 async def flagged(rating: float, comment: str, **settings: object) -> list[str]:
     """Return the words for which it flags a rating."""
     analyser = Disagreement(Settings.model_validate({"languages": ["en", "de"], **settings}))
-    facts = await analyser.analyse(Feedback(rating=rating, comment=comment))
+    facts: Mapping[str, Any] = await analyser.analyse(Feedback(rating=rating, comment=comment))
     assert facts == {} or facts["disagrees"] is True
     return list(facts.get("words", []))
 

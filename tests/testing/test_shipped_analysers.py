@@ -13,6 +13,11 @@ from feedback_app.testing import AnalyserContract
 pytest_plugins = ["feedback_app.testing.fixtures"]
 
 
+def _made(analyser: Analyser | None) -> Analyser:
+    assert analyser is not None
+    return analyser
+
+
 class TestKeywordTags(AnalyserContract):
     """Tags by words."""
 
@@ -20,11 +25,9 @@ class TestKeywordTags(AnalyserContract):
 
     def make(self, far_side: Any) -> Analyser:
         """Return the analyser as configured."""
-        analyser = keyword_tags.make_analyser(
-            keyword_tags.Settings(tags={"delivery": ["late", "never again"]})
+        return _made(
+            keyword_tags.make_analyser(keyword_tags.Settings(tags={"delivery": ["late", "never again"]}))
         )
-        assert analyser is not None
-        return analyser  # type: ignore[no-any-return]
 
 
 class TestLanguage(AnalyserContract):
@@ -34,7 +37,7 @@ class TestLanguage(AnalyserContract):
 
     def make(self, far_side: Any) -> Analyser:
         """Return the analyser as configured."""
-        return language.make_analyser(language.Settings(enabled=True))  # type: ignore[no-any-return]
+        return _made(language.make_analyser(language.Settings(enabled=True)))
 
 
 class TestDisagreement(AnalyserContract):
@@ -44,7 +47,7 @@ class TestDisagreement(AnalyserContract):
 
     def make(self, far_side: Any) -> Analyser:
         """Return the analyser as configured."""
-        return disagreement.make_analyser(disagreement.Settings(languages=["en", "de"]))  # type: ignore[no-any-return]
+        return _made(disagreement.make_analyser(disagreement.Settings(languages=["en", "de"])))
 
 
 class TestVaderSentiment(AnalyserContract):
@@ -55,4 +58,4 @@ class TestVaderSentiment(AnalyserContract):
     def make(self, far_side: Any) -> Analyser:
         """Return the analyser as configured."""
         pytest.importorskip("vaderSentiment")
-        return vader_sentiment.make_analyser(vader_sentiment.Settings(enabled=True))  # type: ignore[no-any-return]
+        return _made(vader_sentiment.make_analyser(vader_sentiment.Settings(enabled=True)))

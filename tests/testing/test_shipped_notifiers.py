@@ -136,6 +136,12 @@ class TestConsoleForPeople(TestConsole):
             yield terminal
 
 
+def _only(notifiers: list[Notifier] | None) -> Notifier:
+    assert notifiers is not None
+    (notifier,) = notifiers
+    return notifier
+
+
 class Service(RecordingHttpServer):
     """A service that Apprise reaches. It tells no second copy: of a message that it answered with 503 nobody knows."""
 
@@ -161,10 +167,9 @@ class TestApprise(NotifierContract):
     def make(self, far_side: Any) -> Notifier:
         """Return the notifier as configured."""
         url = f"json://shop:{self.secrets[0]}@127.0.0.1:{far_side.port}/{{recipient}}"
-        (notifier,) = apprise_notifier.make_notifier(
-            apprise_notifier.Settings.model_validate({"urls": {"team": url}})
+        return _only(
+            apprise_notifier.make_notifier(apprise_notifier.Settings.model_validate({"urls": {"team": url}}))
         )
-        return notifier  # type: ignore[no-any-return]
 
 
 class CustomersOwn(Service):
@@ -195,7 +200,6 @@ class TestAppriseForCustomersOwnUrls(NotifierContract):
 
     def make(self, far_side: Any) -> Notifier:
         """Return the notifier as configured."""
-        (notifier,) = apprise_notifier.make_notifier(
-            apprise_notifier.Settings.model_validate({"schemas": ["json"]})
+        return _only(
+            apprise_notifier.make_notifier(apprise_notifier.Settings.model_validate({"schemas": ["json"]}))
         )
-        return notifier  # type: ignore[no-any-return]

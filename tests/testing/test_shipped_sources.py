@@ -24,7 +24,7 @@ pytest_plugins = ["feedback_app.testing.fixtures"]
 class TestFolder(SourceContract):
     """Files in a folder."""
 
-    plugin = folder
+    plugin: ClassVar = folder
 
     @pytest.fixture
     def far_side(self, tmp_path: Path) -> Drop:
@@ -62,7 +62,7 @@ class _OnARig(SourceContract):
 class TestNatsJetstream(_OnARig):
     """A stream of NATS."""
 
-    plugin = nats_jetstream
+    plugin: ClassVar = nats_jetstream
     kind = NatsRig
     secrets = ("canary-password",)
     login: ClassVar = {"username": "shop", "password": secrets[0]}
@@ -71,7 +71,7 @@ class TestNatsJetstream(_OnARig):
 class TestCloudQueue(_OnARig):
     """A queue of the SQS API."""
 
-    plugin = cloud_queue
+    plugin: ClassVar = cloud_queue
     kind = CloudRig
     secrets = ("canary-key",)
     login: ClassVar = {"access_key_id": "shop", "secret_access_key": secrets[0]}
@@ -80,7 +80,7 @@ class TestCloudQueue(_OnARig):
 class TestDatabaseTable(_OnARig):
     """A table of an SQLite file."""
 
-    plugin = database_table
+    plugin: ClassVar = database_table
     kind = TableRig
 
 
@@ -101,6 +101,6 @@ class TestDatabaseTableOfPostgres(TestDatabaseTable):
 class TestRedisStream(_OnARig):
     """A stream of Valkey."""
 
-    plugin = redis_stream
+    plugin: ClassVar = redis_stream
     kind = GuardedRedisRig
     secrets = (GuardedRedisRig.password,)
