@@ -58,9 +58,7 @@ class Limits:
     connect: float = 10.0  # the connection, its TLS and the greeting
     login: float = 120.0  # all from EHLO to the reply to AUTH
     reply: float = 60.0  # the reply to a command
-    rest: float = (
-        5.0  # the replies to what left together with a refused command; they only save the connection
-    )
+    rest: float = 5.0  # the replies to what left with a refused command; they only save the connection
     data: float = 120.0  # the server's reading of the mail
     dot: float = 600.0  # the reply to the dot (RFC 5321, 4.5.3.2.6): giving up earlier makes doubles
     idle: float = 60.0  # Postfix hangs up after 300
@@ -179,10 +177,7 @@ class Conversation:
         self._wire.close()
 
     async def left(self) -> None:
-        """Return once the connection is gone; one that hangs in its goodbye is cut.
-
-        The end of TLS takes a moment longer than the last write, and a loop that ends before leaves the socket open.
-        """
+        """Return once the connection is gone; one that hangs in its goodbye is cut."""
         await self._wire.lost(self._limits.goodbye)
 
     def cut(self) -> None:

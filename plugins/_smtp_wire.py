@@ -118,7 +118,10 @@ class Wire(asyncio.Protocol):
         self._transport.abort()
 
     async def lost(self, limit: float) -> None:
-        """Return once a connection that was closed is gone; after `limit` seconds it is cut."""
+        """Return once a connection that was closed is gone; after `limit` seconds it is cut.
+
+        The end of TLS takes a turn of the server's, and a loop that ends before it leaves the socket open.
+        """
         timer = asyncio.get_running_loop().call_later(limit, self.cut)
         try:
             await self._lost.wait()

@@ -86,7 +86,7 @@ class Program:
 
 @contextlib.contextmanager
 def sparing_what_stands() -> Iterator[None]:
-    """Keep all objects there are now out of the search for garbage, which takes some 50 ms for them."""
+    """Keep all objects there are now out of the search for garbage, which takes tens of milliseconds for them."""
     gc.freeze()
     try:
         yield

@@ -38,9 +38,7 @@ def trim(program: Program, *, dry_run: bool, as_json: bool) -> None:
         trimmer = Trimmer(store, retention, clock=now_ms)
         if dry_run:
             return await trimmer.look(), None
-        with (
-            sparing_what_stands()
-        ):  # a search for garbage in the midst of a step would hold the ledger as long
+        with sparing_what_stands():  # a search for garbage within a step holds the ledger as long
             done = await trimmer.run()
         return done.deleted, done
 

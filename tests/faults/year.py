@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from feedback_app.cli.daemon import keep_what_stands
 from feedback_app.daemon import Daemon
 from feedback_app.model import Customer, Feedback
 from feedback_app.report.due import day_bounds
@@ -147,7 +148,7 @@ class Year:
         begun = time.monotonic()
         config = business(self._folder, plugin=_PLUGIN, config=_CONFIG)
         settings = load_settings(config, environ={})
-        daemon = Daemon(settings, clock=self._wall, on_ready=gc.freeze)  # as `run` does it
+        daemon = Daemon(settings, clock=self._wall, on_ready=keep_what_stands)  # as `run` does it
         async with running(daemon):
             store = serving(daemon).store
             reporter = Reporter(store, settings, clock=lambda: self._wall.now)
