@@ -42,7 +42,6 @@ class Figures(Totals):
     meanwhile: int = 0  # ratings acknowledged while backups were made
     held_by_restores: int = 0  # messages
     slowest_backup: float = 0.0  # seconds of the command
-    leaks: int = 0
 
 
 def run(first_seed: int, seeds: int, backlog: int = _BACKLOG) -> Figures:
@@ -72,7 +71,6 @@ async def _load(first_seed: int, seeds: int, backlog: int, figures: Figures) -> 
         if code := await daemon.ended():
             figures.broken.append(f"the daemon ended with {code}: {daemon.said[-500:]}")
         verdict = await one.settle_and_judge()
-        figures.leaks += len(one.leaks) + len(daemon.leaks)
         figures.add(verdict, f"seeds {first_seed} to {first_seed + seeds - 1}", in_flight=0)
 
 
@@ -107,7 +105,6 @@ async def _kill_one(one: Scene, target: Path, chance: random.Random, figures: Fi
         if await asyncio.to_thread(target.exists) and not _is_whole(target):
             figures.broken.append(f"{target.name}: killed, and a file of that name is no backup")
     await asyncio.to_thread(target.unlink, missing_ok=True)
-    figures.leaks += len(program.leaks)
 
 
 def _is_whole(target: Path) -> bool:
@@ -156,7 +153,6 @@ async def _ok(folder: Path, figures: Figures, *arguments: str) -> str:
     """Run a command that must succeed; returns what it said."""
     program = await Program.start(folder, *arguments)
     code = await program.ended()
-    figures.leaks += len(program.leaks)
     if code:
         raise RuntimeError(f"{' '.join(arguments[:2])} ended with {code}: {program.said[-500:]}")
     return program.said

@@ -83,7 +83,7 @@ async def _case(seed: int, call: Call, figures: Figures) -> None:
         figures.beyond += code == 0
         (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
         verdict = await one.settle_and_judge()
-    figures.add(verdict, str(call), in_flight=in_flight, more=one.leaks)
+    figures.add(verdict, str(call), in_flight=in_flight)
 
 
 def _strace(log: Path, *options: str) -> list[str]:

@@ -44,7 +44,7 @@ def arrival(key: str, chance: random.Random, by_sms: float = _MESSAGES_BY_SMS) -
             preferred_channels=("email",),
         )
     one = Feedback(
-        id=key, source="feeder", rating=stars, customer=whom.id, item="umbrella", comment="canary " * 8
+        id=key, source="feeder", rating=stars, customer=whom.id, item="canary umbrella", comment="canary " * 8
     )
     return Incoming(one, whom, content_hash(one), 0, ())
 

@@ -47,7 +47,6 @@ class Figures(Totals):
         0  # messages that a daemon was sending when it was killed or frozen: the bound of the doubles
     )
     slowest_take_over: float = 0.0  # seconds until nothing was a dead daemon's any more
-    leaks: int = 0
     slow: list[str] = field(default_factory=list)
 
 
@@ -86,11 +85,6 @@ class Fleet:
         if seconds > _TAKE_OVER_LIMIT:
             self.figures.slow.append(f"seed {seed}: taken over after {seconds:.1f} s")
 
-    def note_leaks(self, program: Program) -> None:
-        """Look for what must never be printed."""
-        self.figures.leaks += len(program.leaks)
-        self.figures.broken += [f"G12: printed {line[:300]}" for line in program.leaks[:1]]
-
 
 Fault: TypeAlias = Callable[[Fleet, int, random.Random], Awaitable[None]]
 
@@ -105,7 +99,6 @@ async def _kill(fleet: Fleet, seed: int, chance: random.Random) -> None:
     killed = time.monotonic()
     fleet.figures.in_flight += sending
     await victim.ended()
-    fleet.note_leaks(victim)
     fleet.watching.append(asyncio.create_task(fleet.taken_over(boot, killed, seed)))
     fleet.daemons[at] = await fleet.start_one()
 
@@ -182,7 +175,6 @@ async def _settle(fleet: Fleet) -> None:
         program.signal(signal.SIGTERM)
         if code := await program.ended():
             fleet.figures.broken.append(f"SIGTERM ended with {code}: {program.said[-300:]}")
-        fleet.note_leaks(program)
     fleet.daemons = []
 
 

@@ -50,9 +50,7 @@ async def _case(seed: int, seconds: float, figures: Figures) -> None:
         program.signal(signal.SIGTERM)
         code = await program.ended()
         verdict = await one.settle_and_judge()
-    problems = [*one.leaks, *program.leaks]
-    if code:
-        problems.append(f"ended with {code}: {program.said[-500:]}")
+    problems = [f"ended with {code}: {program.said[-500:]}"] if code else []
     figures.pauses += 1
     figures.add(verdict, f"seed {seed}", in_flight=in_flight, more=problems)
 

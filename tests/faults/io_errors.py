@@ -61,7 +61,7 @@ async def _case(seed: int, figures: Figures) -> None:
         fatal = _fatal(_trace(one).read_text().splitlines())
         (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
         verdict = await one.settle_and_judge()
-    wrong = [*_wrong_with(code, said), *one.leaks]
+    wrong = _wrong_with(code, said)
     if code == 0 and fatal:
         wrong.append(f"went on after {fatal[0]}")
     figures.add(verdict, f"seed {seed}, {fault.error} of {fault.call}", in_flight=in_flight, more=wrong)

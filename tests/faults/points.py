@@ -108,7 +108,6 @@ async def _case(point: Point, seed: int, figures: Figures) -> None:
     killer = Killer(point.at.removeprefix("sink "), nth)
     async with scene(config=_config, at=killer.at) as one:
         seen = await _PLAYS[point.what](one, point, seed, nth, killer, figures)
-        figures.broken += [f"{point.id}, seed {seed}: G12: {line}" for line in one.leaks]
     figures.kills += 1
     name = f"{point.id} {seen or 'nothing'}"
     figures.seen[name] = figures.seen.get(name, 0) + 1
@@ -147,7 +146,6 @@ async def _kill(one: Scene, point: Point, nth: int, killer: Killer, *arguments: 
     program = await one.start(*arguments)
     killer.pid = program.pid
     code = await program.ended()
-    one.leaks += program.leaks
     assert code == -signal.SIGKILL, f"ended with {code} instead: {program.said[-500:]}"
 
 

@@ -16,10 +16,29 @@ from weakref import WeakSet
 
 # In every secret and in every field of a customer that the suites use; phone numbers by their shape.
 CANARY = re.compile(r"canary|\+1202\d{6}", re.IGNORECASE)
+_SECRET = re.compile(r"canary-(token|password)")
+# What shows customers to who asks for them; secrets are not for them either.
+_LISTS = {
+    ("feedback", "list"),
+    ("feedback", "show"),
+    ("low-ratings", "list"),
+    ("low-ratings", "export"),
+    ("low-ratings", "note"),
+    ("customers", "add"),
+    ("messages", "list"),
+    ("messages", "retry"),
+}
 READY_LIMIT = 30.0  # seconds
 
-
 _running: WeakSet[Program] = WeakSet()
+_leaks: list[str] = []
+
+
+def take_leaks() -> list[str]:
+    """Return the lines with a canary that programs of this process printed since the last call (G12)."""
+    found = _leaks.copy()
+    _leaks.clear()
+    return found
 
 
 @atexit.register
@@ -32,8 +51,9 @@ def _end_all() -> None:
 class Program:
     """One run of feedback-app with --debug, so that it logs all that it can. Make one with `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, arguments: Sequence[str]) -> None:
         self._process = process
+        self._arguments = arguments
         _running.add(self)
         self._begun = time.perf_counter()
         self._heard = asyncio.Event()
@@ -60,7 +80,8 @@ class Program:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, **(environ or {})},
-            )
+            ),
+            arguments,
         )
 
     async def _listen(self, pipe: asyncio.StreamReader) -> None:
@@ -76,7 +97,8 @@ class Program:
     @property
     def leaks(self) -> list[str]:
         """Lines that hold a canary."""
-        return [line for line in self.said.splitlines() if CANARY.search(line)]
+        canary = _SECRET if tuple(self._arguments[:2]) in _LISTS else CANARY
+        return [line for line in self.said.splitlines() if canary.search(line)]
 
     async def until(self, text: str, limit: float = READY_LIMIT) -> None:
         """Return once it has printed `text`; raises RuntimeError when it ends before, TimeoutError."""
@@ -110,4 +132,8 @@ class Program:
         """Wait for the end; returns the exit code, negative for the signal that ended it."""
         async with asyncio.timeout(limit):
             await asyncio.wait(self._readers)  # may be asked again after a time-out, so nothing is cancelled
-            return await self._process.wait()
+            code = await self._process.wait()
+        if self in _running:
+            _running.discard(self)
+            _leaks.extend(f"{' '.join(self._arguments)} printed {line[:300]}" for line in self.leaks)
+        return code

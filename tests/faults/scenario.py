@@ -17,7 +17,6 @@ from feedback_app.store import ratings
 from feedback_app.store.sqlite import file
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.feeder import arrival
-from tests.faults.kill import Figures as Settled
 from tests.faults.kill import config_text, settle
 from tests.faults.oracle import Verdict, judge
 from tests.faults.program import Program
@@ -43,7 +42,6 @@ class Scene:
         self.sinks = sinks
         self.ledger = folder / "feedback.db"
         self.log = folder / "acknowledged.log"
-        self.leaks: list[str] = []
 
     def make_ledger(self) -> None:
         """Put an empty ledger there."""
@@ -70,7 +68,6 @@ class Scene:
         """Run the program to its end; returns (exit code, what it said)."""
         program = await self.start(*arguments, **options)
         code = await program.ended()
-        self.leaks += program.leaks
         return code, program.said
 
     async def killed_at(self, failpoint: str, *arguments: str) -> str | None:
@@ -87,9 +84,7 @@ class Scene:
 
     async def settle_and_judge(self) -> Verdict:
         """Start it again until all is done, then compare what should be with what is."""
-        figures = Settled()
-        await settle(self.folder, figures)
-        self.leaks += figures.broken
+        await settle(self.folder)
         return judge(self.ledger, self.log, self.sinks.mails, self.sinks.texts)
 
 

@@ -51,6 +51,10 @@ class Sinks:
                     await self._take_mail(reader)
                     await asyncio.sleep(self._delay)
                     writer.write(b"250 taken\r\n")
+                elif verb == b"EHLO":
+                    writer.write(b"250-sink\r\n250 AUTH PLAIN\r\n")
+                elif verb == b"AUTH":
+                    writer.write(b"235 welcome\r\n")
                 elif verb == b"QUIT":
                     writer.write(b"221 bye\r\n")
                     break

@@ -46,11 +46,11 @@ async def _storm(seed: int, figures: Figures) -> None:
         if code not in _ENDS or "Traceback" in program.said:
             figures.broken.append(f"seed {seed}: ended with {code}: {program.said[-500:]}")
         figures.ended_in_order += code == 0
-        await _judge(one, seed, figures, program.leaks)
+        await _judge(one, seed, figures)
     figures.storms += 1
 
 
-async def _judge(one: Scene, seed: int, figures: Figures, leaks: list[str]) -> None:
+async def _judge(one: Scene, seed: int, figures: Figures) -> None:
     (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
     verdict = await one.settle_and_judge()
-    figures.add(verdict, f"seed {seed}", in_flight=in_flight, more=[*one.leaks, *leaks])
+    figures.add(verdict, f"seed {seed}", in_flight=in_flight)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.faults import (
@@ -39,6 +41,7 @@ from tests.faults import (
     trim,
     year,
 )
+from tests.faults.program import take_leaks
 
 Figures = dict[str, Any]
 
@@ -132,5 +135,16 @@ def unwind_when_ended() -> None:
 
 
 def run_part(part: Part) -> Figures:
-    """Run the cases and return what they found."""
-    return asdict(SUITES[part.suite].run(part.first, part.cases))
+    """Run the cases and return what they found; what they raise is something broken, which no later run may hide."""
+    try:
+        figures = asdict(SUITES[part.suite].run(part.first, part.cases))
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        said = (
+            f"{type(error).__name__}: {str(error)[-2000:]} ({Path(where.filename).name}, line {where.lineno})"
+        )
+        figures = {"broken": [f"seeds {part.first} to {part.first + part.cases - 1}: {said}"]}
+    leaks = take_leaks()
+    figures["leaks"] = len(leaks)
+    figures["broken"] = [*figures["broken"], *(f"G12: {line}" for line in leaks[:3])]
+    return figures

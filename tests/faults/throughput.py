@@ -54,18 +54,20 @@ class Figures:
     broken: list[str] = field(default_factory=list)
 
 
-def run(_first_seed: int, seeds: int, count: int = RATINGS) -> Figures:
+def run(_first_seed: int, seeds: int, count: int = RATINGS, between_kills: float = _BETWEEN_KILLS) -> Figures:
     """Measure `seeds` pairs of runs over `count` ratings."""
     figures = Figures()
     for _ in range(seeds):
         undisturbed, _ = asyncio.run(_measure(count, None))
-        disturbed, kills = asyncio.run(_measure(count, _BETWEEN_KILLS))
+        disturbed, kills = asyncio.run(_measure(count, between_kills))
         slowed = disturbed / undisturbed
         figures.runs += 1
         figures.kills += kills
         figures.undisturbed_seconds += undisturbed
         figures.disturbed_seconds += disturbed
         figures.most_slowed = max(figures.most_slowed, slowed)
+        if not kills:
+            figures.broken.append(f"{count} ratings were through before the first kill")
         if slowed > 2:
             figures.slow.append(f"{slowed:.2f} times as long with {kills} kills")
     return figures
