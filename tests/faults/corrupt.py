@@ -32,6 +32,7 @@ from feedback_app.intake.records import Incoming
 from feedback_app.store import ratings
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.feeder import arrival
+from tests.faults.program import CANARY
 from tests.making import NOW
 from tests.running import add, business
 
@@ -177,6 +178,8 @@ class _Suite:
         for command, one in zip((*_READING, *_WRITING), ran, strict=True):
             if one.code and not _is_clear_refusal(one):
                 self._broken(seed, command, f"exit {one.code}: {one.said[-300:]}")
+            if found := CANARY.search(one.said):
+                self._broken(seed, command, f"G12: printed {found[0]}")
         told, wanted = ([*map(_lasting, some[: len(_READING)])] for some in (ran, self._wanted))
         if any(one.code for one in ran):
             self.figures.refused += 1

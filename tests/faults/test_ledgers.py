@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 import subprocess
@@ -81,6 +82,22 @@ def test_a_text_that_is_no_text_any_more_is_not_printed(
     assert run_command_line(["--config", str(config), "feedback", "list"]) == 74
     assert capsys.readouterr().err == (
         f"feedback-app: {ledger}: the ledger is damaged (a text that is not UTF-8); restore it from a backup\n"
+    )
+
+
+def test_what_stands_in_the_place_of_a_table_s_name_is_not_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite names the table whose definition is none, and where pages were swapped that is a customer."""
+    config = business(tmp_path)
+    ledger = tmp_path / "feedback.db"
+    file.create(ledger)
+    with contextlib.closing(sqlite3.connect(ledger)) as base, base:
+        base.execute("PRAGMA writable_schema = ON")
+        base.execute("UPDATE sqlite_master SET name = 'Canary Bird', sql = 'none' WHERE name = 'report_run'")
+    assert run_command_line(["--config", str(config), "status"]) == 74
+    assert capsys.readouterr().err == (
+        f"feedback-app: {ledger}: the ledger is damaged (malformed database schema); restore it from a backup\n"
     )
 
 

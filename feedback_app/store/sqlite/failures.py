@@ -22,6 +22,7 @@ _MAYBE_FULL = {
     sqlite3.SQLITE_CANTOPEN,
 }  # also what no room for a new file looks like
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NO_SCHEMA = "malformed database schema"
 _LONGEST = 200  # characters of what SQLite found
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH}
@@ -65,7 +66,12 @@ def damaged(path: Path, finding: str) -> StorageFailed:
 
 
 def in_a_line(finding: str) -> str:
-    """Return what SQLite found, which may quote a whole statement, as a part of a line."""
+    """Return what SQLite found, which may quote a whole statement, as a part of a line.
+
+    The table that it names in a damaged schema may be a customer: a page of other rows can stand in the schema's place.
+    """
+    if finding.startswith(_NO_SCHEMA):
+        return _NO_SCHEMA
     return textwrap.shorten(finding, _LONGEST, placeholder="…")
 
 
