@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import fleet, kill, nats, neighbours, power, throughput
+from tests.faults import fleet, kill, memory, nats, neighbours, power, throughput
 from tests.faults.needs import need_nats, need_strace
 
 
@@ -43,6 +43,12 @@ def test_a_daemon_killed_all_the_time_gets_through() -> None:
     figures = throughput.run(0, 1, count=30_000, between_kills=2.0)
     assert figures.broken == []
     assert figures.kills > 0
+
+
+def test_too_little_memory_loses_nothing() -> None:
+    """However it ends: started again with enough, all is done."""
+    figures = memory.run(3, 3)
+    assert (figures.acknowledged, figures.broken) == (600, [])
 
 
 def test_a_plugin_that_raises_is_found_out() -> None:
