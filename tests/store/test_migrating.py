@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 
 from feedback_app.errors import StorageFailed
 from feedback_app.store import migrate
-from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite import drafts, file
 from feedback_app.store.sqlite.store import SqliteStore
 
 OLD = "0000"
@@ -75,6 +76,29 @@ def test_an_upgrade_that_breaks_off_leaves_the_old_ledger_and_a_copy(
     assert file.upgrade(old) == (OLD, migrate.HEAD)
     assert 'INSERT INTO "also_half" VALUES(1);' in _dump(old)
     assert _dump(old.with_name(f"feedback.db.before-{migrate.HEAD}")) == before
+
+
+def test_a_copy_has_its_name_only_when_it_is_whole(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that breaks off leaves that of an earlier try as it was; what a kill left of one is removed."""
+    copy = old.with_name(f"feedback.db.before-{migrate.HEAD}")
+    for ending in ("", "-journal"):
+        old.with_name(f".{copy.name}.0123abcd.new{ending}").write_bytes(b"half")
+    copy.write_bytes(b"of an earlier try")
+
+    def fails(_path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(drafts, "sync", fails)
+        with pytest.raises(StorageFailed, match=f"{copy.name}: cannot be made: Input/output error"):
+            file.upgrade(old)
+    assert copy.read_bytes() == b"of an earlier try"
+    before = _dump(old)
+    monkeypatch.setattr(migrate, "apply", _whole)
+    file.upgrade(old)
+    assert _dump(copy) == before
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert not list(old.parent.glob(".*.new*"))
 
 
 async def test_a_daemon_that_upgrades_keeps_the_lock_and_starts_only_on_the_new_schema(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -170,11 +169,16 @@ def upgrade(path: Path) -> tuple[str, str]:
 
 
 def _back_up(path: Path, copy: Path) -> None:
-    os.close(os.open(copy, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    with (
-        explained(path),
-        contextlib.closing(sqlite3.connect(path)) as source,
-        contextlib.closing(sqlite3.connect(copy)) as target,
-    ):
-        source.backup(target)
-    drafts.sync_folder(copy.parent)
+    """Put a copy beside the ledger, which stands under its name only when it is whole; one of an earlier try goes."""
+    drafts.remove_abandoned(copy)  # nobody else is upgrading: the ledger's lock is ours
+    with drafts.drafted(copy) as draft:
+        with (
+            explained(path),
+            contextlib.closing(sqlite3.connect(path)) as source,
+            contextlib.closing(sqlite3.connect(draft)) as target,
+        ):
+            source.backup(target)
+        with drafts.making(copy):
+            drafts.sync(draft)
+            draft.replace(copy)
+            drafts.sync_folder(copy.parent)
