@@ -6,6 +6,7 @@ import asyncio
 import re
 import signal
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,11 +26,11 @@ class Call(NamedTuple):
     nth: int
 
 
-def made_in(log: Path) -> list[Call]:
+def made_in(lines: Iterable[str]) -> list[Call]:
     """Return the calls of what strace wrote down, in order; of threads that made as many, the first."""
     counts: Counter[tuple[str, str]] = Counter()
     calls: dict[Call, None] = {}
-    for line in log.read_text().splitlines():
+    for line in lines:
         if found := _CALL.match(line):
             counts[found[1], found[2]] += 1
             calls[Call(found[2], counts[found[1], found[2]])] = None
@@ -68,7 +69,7 @@ async def watched() -> list[Call]:
         await one.fill(_RATINGS, 0)
         code, said = await one.run("run", "--drain", prefix=_strace(log))
         assert code == 0, said
-        return made_in(log)
+        return made_in(log.read_text().splitlines())
 
 
 async def _case(seed: int, call: Call, figures: Figures) -> None:

@@ -57,7 +57,7 @@ def watched() -> list[calls.Call]:
         _prepare(Path(name))
         code, said = _restore(Path(name), "-o", "calls")
         assert code == 0, said
-        return calls.made_in(Path(name) / "calls")
+        return calls.made_in((Path(name) / "calls").read_text().splitlines())
 
 
 def _case(folder: Path, call: calls.Call, figures: Figures) -> list[str]:

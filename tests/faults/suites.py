@@ -40,6 +40,7 @@ from tests.faults import (
     stress,
     throughput,
     trim,
+    upgrade,
     year,
 )
 from tests.faults.program import take_leaks
@@ -89,6 +90,12 @@ SUITES = {
     "commands": Suite("commands beside a daemon under load", commands.run, 1000, 100, at_most=1),
     "backup": Suite("backups under full load, each restored and compared", backup.run, 50, 5),
     "restore": Suite("SIGKILL at every call by which a restore changes a file", restore.run, 160, 20),
+    "upgrade": Suite(
+        "SIGKILL at every call by which an upgrade changes a file, and at `ledger.migrated`",
+        upgrade.run,
+        900,
+        30,
+    ),
     "copy": Suite("copies of a ledger killed and gone on with", copying.run, 100, 10),
     "big": Suite("large ledgers, a case is 1,000 ratings", big.run, 1000, 10_000, at_most=1),
     "stress": Suite("writers, readers and checkpoints, rounds of 4 s", stress.run, 75, 5),
