@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from feedback_app.cli import run_command_line
 from feedback_app.errors import StorageFailed, StorageFull
@@ -20,11 +21,14 @@ from feedback_app.model import Customer
 from feedback_app.store import ratings
 from feedback_app.store.sqlite import file
 from feedback_app.store.sqlite.store import SqliteStore
+from feedback_app.store.sqlite.writer import _CHECKPOINT_BYTES
 from tests.faults import full_disk, io_errors
 from tests.faults.needs import need_strace
+from tests.faults.scenario import Scene, scene
 from tests.making import NOW, incoming
 from tests.running import add, business, rows
 
+_BALLAST = "INSERT INTO meta VALUES ('ballast', hex(zeroblob(?)))"  # twice as many bytes
 CHATTY = Customer(id="c1", preferred_channels=("chat",))
 
 
@@ -146,6 +150,44 @@ def test_an_io_error_ends_the_program_and_nothing_is_folded_back(tmp_path: Path)
     assert "Traceback" not in broken.stderr
     assert ledger.read_bytes() == before
     assert ledger.with_name("feedback.db-wal").stat().st_size > 0
+
+
+@pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
+async def test_an_io_error_of_a_checkpoint_ends_the_daemon_and_loses_nothing(call: str) -> None:
+    """In mid-run, when the log has grown so large that it is folded back: the next start does it again."""
+    need_strace()
+    async with scene() as one:
+        one.make_ledger()
+        # On the ledger's own file, which while a daemon works only a checkpoint writes.
+        strace = ["strace", "-D", "-f", "-o", "/dev/null", "-P", str(one.ledger), "-e", f"trace={call}"]
+        daemon = await one.start("run", prefix=[*strace, "-e", f"inject={call}:error=EIO:when=1"])
+        await daemon.ready()
+        await one.fill(20, 1)
+        await _grow_the_log(one)
+        await one.fill(20, 2)
+        code = await daemon.ended(limit=30)
+        said = [line for line in daemon.said.splitlines() if line.startswith("feedback-app: ")]
+        assert said == [f"feedback-app: {one.ledger}: checkpoint failed: disk I/O error"]
+        assert code == 74
+        assert '"exception"' not in daemon.said
+        assert daemon.leaks == []
+        assert one.ask("PRAGMA integrity_check") == [("ok",)]
+        (in_flight,) = one.ask("SELECT count(*) FROM message WHERE state = 'sending'")[0]
+        verdict = await one.settle_and_judge()
+        assert (verdict.broken, verdict.lost, one.leaks) == ([], 0, [])
+        assert verdict.acknowledged == 40
+        assert verdict.doubled <= in_flight
+
+
+async def _grow_the_log(one: Scene) -> None:
+    """Write beside the daemon, as a command does, so much that at its next commit the log is worth folding back."""
+    size = _CHECKPOINT_BYTES // 2
+
+    def write(connection: Connection) -> None:
+        connection.exec_driver_sql(_BALLAST, (size,))
+
+    async with SqliteStore(one.ledger) as store:
+        await store.write(write)
 
 
 def test_a_new_ledger_is_on_the_disk_with_its_name(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ _CONFIG = '[pipeline]\ndefault_channels = ["chat"]\n[reports.daily]\nchannel = "
 _LAST = "UPDATE feedback SET comment = 'canary ' || comment; UPDATE customer SET name = 'Canary Bird';"
 _CHECKS = ("PRAGMA integrity_check", "PRAGMA foreign_key_check", "PRAGMA application_id")
 _SOUND = ["('ok',)", f"({APPLICATION_ID},)"]
-_START_LIMIT = 10.0  # seconds for the next start to finish an upgrade; the machine may be busy
+_START_LIMIT = 30.0  # seconds for the next start to finish an upgrade; the machine may be busy
 
 
 class Case(NamedTuple):
