@@ -61,7 +61,6 @@ class Figures:
     slowest_restart: float = 0.0  # seconds in which a next start finished the upgrade, its own start included
     broken: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
-    leaks: int = 0
 
 
 def run(first_seed: int, seeds: int) -> Figures:
@@ -96,7 +95,7 @@ def watched(old: str, way: str) -> list[calls.Call]:
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
         folder = _prepare(Path(name), old)
         log = folder / "calls"
-        code, said = _start(folder, way, Figures(), prefix=_strace(log))
+        code, said = _start(folder, way, prefix=_strace(log))
         assert code == 0, said
         lines = [line for line in log.read_text().splitlines() if "(" in line]
     first = lines[0].split()[0]
@@ -111,7 +110,7 @@ def _case(folder: Path, case: Case, figures: Figures) -> list[str]:
     _prepare(folder, case.old)
     wrong: list[str] = []
     for _ in range(case.times):
-        code, said = _killed(folder, case, figures)
+        code, said = _killed(folder, case)
         if code != -signal.SIGKILL:
             return [*wrong, f"ended with {code}: {said[-500:]}"]
         figures.kills += 1
@@ -119,24 +118,22 @@ def _case(folder: Path, case: Case, figures: Figures) -> list[str]:
     return wrong + _go_on(folder, case, figures)
 
 
-def _killed(folder: Path, case: Case, figures: Figures) -> tuple[int, str]:
+def _killed(folder: Path, case: Case) -> tuple[int, str]:
     if case.call is None:
         armed = {FAILPOINT: "ledger.migrated:kill", f"{FAILPOINT}_TEST": "yes"}
-        return _start(folder, case.way, figures, environ=armed)
+        return _start(folder, case.way, environ=armed)
     inject = f"inject={case.call.name}:signal=KILL:when={case.call.nth}"
-    return _start(folder, case.way, figures, prefix=_strace(Path("/dev/null"), "-e", inject))
+    return _start(folder, case.way, prefix=_strace(Path("/dev/null"), "-e", inject))
 
 
-def _start(folder: Path, way: str, figures: Figures, **options: Any) -> tuple[int, str]:
+def _start(folder: Path, way: str, **options: Any) -> tuple[int, str]:
     """Run the program to its end; returns (exit code, what it said)."""
 
-    async def run_it() -> tuple[int, Program]:
+    async def run_it() -> tuple[int, str]:
         program = await Program.start(folder, *_WAYS[way], **options)
-        return await program.ended(), program
+        return await program.ended(), program.said
 
-    code, program = asyncio.run(run_it())
-    figures.leaks += len(program.leaks)
-    return code, program.said
+    return asyncio.run(run_it())
 
 
 def _prepare(folder: Path, old: str) -> Path:
@@ -172,7 +169,7 @@ def _wanted(old: str) -> _Wanted:
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
         folder = _prepare(Path(name), old)
         before = _dump(folder / "feedback.db")
-        code, said = _start(folder, "command", Figures())
+        code, said = _start(folder, "command")
         assert code == 0, said
         return _Wanted(before, _dump(folder / "feedback.db"))
 
@@ -225,7 +222,7 @@ def _go_on(folder: Path, case: Case, figures: Figures) -> list[str]:
     else:
         wrong = []
     begun = time.perf_counter()
-    code, said = _start(folder, case.way, figures)
+    code, said = _start(folder, case.way)
     took = time.perf_counter() - begun
     figures.slowest_restart = max(figures.slowest_restart, took)
     if took > _START_LIMIT:
