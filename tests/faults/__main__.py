@@ -2,7 +2,7 @@
 
 A run that was stopped goes on where it was: what is done stands in the state file (`--state`), which a finished run
 removes. `--jobs` parts run at once; of suites that judge times only as many as do not disturb each other, at the end
-and with nothing else beside them. The exit code is 1 when a promise was broken.
+and with nothing else beside them. The exit code is 1 when a promise was broken, or a suite could run none of its cases.
 """
 
 from __future__ import annotations
@@ -37,11 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _add(known, {"cases": part.cases, "done": [part.first], **figures})
             options.state.write_text(json.dumps(state))
     for name in names:
-        _show(name, SUITES[name].title, state[name])
+        show(name, SUITES[name].title, state[name])
     options.state.unlink(missing_ok=True)
     if options.json:
         options.json.write_text(json.dumps(state, indent=2) + "\n")
-    return 1 if any(figures[bad] for figures in state.values() for bad in ("broken", "slow")) else 0
+    bad = (figures["broken"] or figures["slow"] or shows_nothing(figures) for figures in state.values())
+    return 1 if any(bad) else 0
+
+
+def shows_nothing(figures: Figures) -> bool:
+    """Whether all the cases of a suite were skipped; of those that are tests, those that passed are counted."""
+    return figures.get("skipped", 0) >= figures["cases"] and not figures.get("passed", 0)
 
 
 def _groups(names: Sequence[str], jobs: int) -> Iterator[tuple[list[str], int]]:
@@ -101,7 +107,8 @@ def _add(total: Figures, more: Figures) -> None:
             total[key] += value
 
 
-def _show(name: str, title: str, figures: Figures) -> None:
+def show(name: str, title: str, figures: Figures) -> None:
+    """Print a suite's figures, and what is wrong."""
     print(f"{name}: {title}")
     for key, value in figures.items():
         if isinstance(value, dict):
@@ -112,6 +119,8 @@ def _show(name: str, title: str, figures: Figures) -> None:
     for bad in ("broken", "slow"):
         for line in figures[bad]:
             print(f"  {bad.upper()}: {line}")
+    if shows_nothing(figures):
+        print("  SKIPPED: all of it, so this proves nothing")
 
 
 if __name__ == "__main__":

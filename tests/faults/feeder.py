@@ -1,6 +1,7 @@
 """Gives ratings to a ledger from a process of its own and notes, fsynced, each one that was acknowledged.
 
 `python -m tests.faults.feeder LEDGER LOG SEED RATE` (a file or a URL) feeds until it is killed, RATE ratings a second.
+Beside the log it notes each rating that was refused because the disk is full.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from feedback_app.clock import now_ms
-from feedback_app.errors import Busy, Unavailable
+from feedback_app.errors import Busy, StorageFull, Unavailable
 from feedback_app.intake.identity import content_hash
 from feedback_app.intake.records import Incoming
 from feedback_app.model import Customer, Feedback
@@ -49,6 +50,11 @@ def arrival(key: str, chance: random.Random, by_sms: float = _MESSAGES_BY_SMS) -
     return Incoming(one, whom, content_hash(one), 0, ())
 
 
+def refusals_beside(log: Path) -> Path:
+    """Return where the feeder notes a byte for each rating that found the disk full."""
+    return log.with_suffix(".refused")
+
+
 def _store(ledger: str) -> Store:
     """Return the ledger of a file, or of a URL."""
     if ledger.startswith("postgresql"):
@@ -71,7 +77,10 @@ async def feed(ledger: str, log: Path, seed: int, rate: float) -> None:
             one = arrival(f"s{seed:05d}n{number:05d}", chance)
             try:
                 await store.write(partial(ratings.take_in, arrivals=[one], now=now_ms()))
-            except (Busy, Unavailable):
+            except (Busy, Unavailable) as refusal:
+                if isinstance(refusal, StorageFull):
+                    with refusals_beside(log).open("ab") as refused:
+                        refused.write(b"x")
                 await asyncio.sleep(
                     0.05
                 )  # refused or not known, so not acknowledged; a full disk refuses at once

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -29,7 +30,11 @@ def need_nats() -> None:
 
 def _need(package: str, *, is_there: bool) -> None:
     if not is_there:
-        reason = f"{package} is not installed (apt-get install {package})"
-        if os.environ.get("FEEDBACK_APP_TEST_REQUIRE") == "all":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"{package} is not installed (apt-get install {package})")
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip for this reason; fail for it where everything must run."""
+    if os.environ.get("FEEDBACK_APP_TEST_REQUIRE") == "all":
+        pytest.fail(reason)
+    pytest.skip(reason)

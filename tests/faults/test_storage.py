@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from feedback_app.store.sqlite import file
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.sqlite.writer import _CHECKPOINT_BYTES
 from tests.faults import full_disk, io_errors
-from tests.faults.needs import need_strace
+from tests.faults.__main__ import show, shows_nothing
+from tests.faults.needs import lacking, need_strace
 from tests.faults.scenario import Scene, scene
 from tests.making import NOW, incoming
 from tests.running import add, business, rows
@@ -38,10 +40,8 @@ def small_disk() -> Iterator[Path]:
     try:
         with full_disk.small_disk() as folder:
             yield folder
-    except (
-        PermissionError
-    ) as reason:  # no package mends that, so it is no failure even where everything must run
-        pytest.skip(str(reason))
+    except PermissionError as reason:
+        lacking(str(reason))
 
 
 async def test_a_full_disk_refuses_and_heals_without_losing_what_was_acknowledged(small_disk: Path) -> None:
@@ -82,13 +82,36 @@ async def test_the_log_of_a_ledger_does_not_fill_a_small_disk(small_disk: Path) 
 
 
 def test_a_daemon_goes_on_by_itself_when_space_is_back(small_disk: Path) -> None:
-    """Three times filled and freed under load: nothing lost, back at work within five seconds, no restart."""
+    """Three times filled until somebody was refused, and freed, under load: nothing lost, soon back, no restart."""
     del small_disk  # each case mounts its own; without the right to, this skips
     figures = full_disk.run(3, 1)
     assert figures.broken == []
-    assert (figures.lost, figures.fillings) == (0, 3)
+    assert (figures.lost, figures.fillings, figures.skipped) == (0, 3, 0)
+    assert figures.refusals + figures.waits >= figures.fillings
     assert figures.acknowledged > 0
     assert figures.slowest_heal < full_disk.HEAL_LIMIT
+
+
+@pytest.fixture
+def no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody mount anything, as without root."""
+
+    def refused() -> Path:
+        raise PermissionError("that needs root")
+
+    monkeypatch.setattr(full_disk, "small_disk", refused)
+
+
+def test_a_suite_that_could_run_no_case_is_no_success(
+    no_disk: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its figures say so, and the command's exit code, too."""
+    del no_disk
+    figures = {"cases": 2, "slow": [], **asdict(full_disk.run(3, 2))}
+    assert shows_nothing(figures)
+    show("disk", "a small disk", figures)
+    assert "SKIPPED: all of it, so this proves nothing" in capsys.readouterr().out
+    assert not shows_nothing({"cases": 1, "skipped": 4, "passed": 1})
 
 
 @pytest.mark.parametrize(
