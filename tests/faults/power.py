@@ -1,8 +1,8 @@
 """Power cuts: records every write and sync of the program, then rebuilds the files as of any moment.
 
 What was synced before the cut is there; of the rest, each write is there or not by the toss of a coin, as a disk's
-cache may have it. The rebuilt ledger is opened and compared with what had been acknowledged by then. With
-`synchronous = NORMAL` the same command must report losses: the test of the test.
+cache may have it. The rebuilt ledger is opened and compared with what had been acknowledged by then. The test of the
+test is a part of it: the same program is recorded with `synchronous = NORMAL`, too, and its cuts must show losses.
 
 `python -m tests.faults.power LEDGER LOG COUNT MODE` is the program that is recorded.
 """
@@ -29,6 +29,7 @@ from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.feeder import arrival
 
 RECORDED = 150  # ratings, a commit each
+_NORMAL_CUTS = 300  # of the recording that must show losses
 _CALLS = "openat,pwrite64,write,fdatasync,fsync,ftruncate,unlink,rename,close"
 _LINE = re.compile(r"^\d+ +(\w+)\((.*)\) += (-?\d+)", re.DOTALL)
 _RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)$")
@@ -52,6 +53,7 @@ class Figures:
     acknowledged: int = 0  # summed over the cuts
     lost: int = 0
     corrupt: int = 0
+    lost_with_normal: int = 0  # ratings; without any the cuts would show nothing
     broken: list[str] = field(default_factory=list)
 
 
@@ -159,7 +161,18 @@ def _apply(content: bytearray, event: Event) -> None:
     content[event.offset : event.offset + len(event.data)] = event.data
 
 
-def run(first_seed: int, cuts: int, mode: str = "FULL") -> Figures:
+def run(first_seed: int, cuts: int) -> Figures:
+    """Cut `cuts` times; then see that cuts of a program that syncs less are found to lose something."""
+    figures = cut(first_seed, cuts)
+    figures.lost_with_normal = cut(first_seed, _NORMAL_CUTS, "NORMAL").lost
+    if not figures.lost_with_normal:
+        figures.broken.append(
+            "power: no loss was found with synchronous = NORMAL, so these cuts show nothing"
+        )
+    return figures
+
+
+def cut(first_seed: int, cuts: int, mode: str = "FULL") -> Figures:
     """Record once, then cut `cuts` times at random moments."""
     chance = random.Random(first_seed)
     figures = Figures()
@@ -177,11 +190,12 @@ def run(first_seed: int, cuts: int, mode: str = "FULL") -> Figures:
                 else:
                     disk.take(event)
             done = max(done, moment)
-            _look(folder / "after", disk.after_a_cut(chance), set(acknowledged.decode().split()), figures)
+            look(folder / "after", disk.after_a_cut(chance), set(acknowledged.decode().split()), figures)
     return figures
 
 
-def _look(folder: Path, files: dict[str, bytes], acknowledged: set[str], figures: Figures) -> None:
+def look(folder: Path, files: dict[str, bytes], acknowledged: set[str], figures: Figures) -> None:
+    """Open the files as they were found after a cut, in a new `folder`, and note what is wrong with them."""
     folder.mkdir()
     for name in ("feedback.db", "feedback.db-wal"):
         if name in files:
@@ -190,14 +204,16 @@ def _look(folder: Path, files: dict[str, bytes], acknowledged: set[str], figures
     figures.acknowledged += len(acknowledged)
     try:
         ledger = sqlite3.connect(folder / "feedback.db")
-        sound = ledger.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        sound = ledger.execute("PRAGMA integrity_check").fetchone()[0]
         stored = {row[0] for row in ledger.execute("SELECT external_id FROM feedback")}
         ledger.close()
     except sqlite3.Error as error:
         figures.corrupt += 1
         figures.broken.append(f"power: {error}")
     else:
-        figures.corrupt += not sound
+        if sound != "ok":
+            figures.corrupt += 1
+            figures.broken.append(f"power: integrity_check: {sound}")
         if lost := acknowledged - stored:
             figures.lost += len(lost)
             figures.broken.append(f"power: lost {sorted(lost)[:3]}")

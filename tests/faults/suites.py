@@ -81,7 +81,7 @@ SUITES = {
     "storms": Suite("five signals 0.1 s apart", storms.run, 50, 10),
     "freeze": Suite("SIGSTOP for longer than a lease", freeze.run, 6, 6),
     "throughput": Suite("work done while killed every 5 s", throughput.run, 3, 1, at_most=1),
-    "power": Suite("power cuts at random moments", power.run, 10_000, 500),
+    "power": Suite("power cuts at random moments", power.run, 10_000, 2000),
     "disk": Suite("a small disk filled and freed under load", full_disk.run, 100, 5),
     "io": Suite("I/O errors of syncs, writes and reads", io_errors.run, 200, 8),
     "memory": Suite("less memory than it takes", memory.run, 100, 10),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -25,17 +28,36 @@ def test_signals_under_load_lose_nothing(which: signal.Signals, first_seed: int)
 
 
 def test_power_cuts_lose_nothing() -> None:
-    """What was acknowledged before the cut is in the ledger after it, whatever the disk's cache kept."""
+    """What was acknowledged before the cut is there after it; where less is synced it is not, and that is seen."""
     need_strace()
     figures = power.run(7, 200)
     assert (figures.lost, figures.corrupt, figures.broken) == (0, 0, [])
     assert figures.acknowledged > 0
+    assert figures.lost_with_normal > 0
 
 
-def test_the_power_cut_test_finds_what_it_looks_for() -> None:
-    """With `synchronous = NORMAL` acknowledged ratings are lost, and the same test says so."""
-    need_strace()
-    assert power.run(7, 100, "NORMAL").lost > 0
+def test_power_cuts_that_find_nothing_break_their_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where something must be lost and nothing is, the suite is blind, and says so."""
+    monkeypatch.setattr(power, "cut", lambda *_: power.Figures())
+    assert power.run(7, 1).broken == [
+        "power: no loss was found with synchronous = NORMAL, so these cuts show nothing"
+    ]
+
+
+def test_a_ledger_that_is_damaged_by_a_cut_breaks_the_suite(tmp_path: Path) -> None:
+    """A failed integrity_check is no mere figure, nor is a file that cannot be read."""
+    damaged = tmp_path / "damaged.db"
+    with contextlib.closing(sqlite3.connect(damaged)) as base:
+        base.executescript("""CREATE TABLE feedback (external_id); INSERT INTO feedback VALUES (NULL);
+            PRAGMA writable_schema = ON;
+            UPDATE sqlite_master SET sql = 'CREATE TABLE feedback (external_id NOT NULL)'""")
+    figures = power.Figures()
+    for content in (damaged.read_bytes(), b"no ledger" * 1000):
+        power.look(tmp_path / "after", {"feedback.db": content}, set(), figures)
+    assert figures.corrupt == 2
+    assert [line[:40] for line in figures.broken] == [
+        "power: integrity_check: NULL value in fe", "power: file is not a database"
+    ]  # fmt: skip
 
 
 def test_a_daemon_killed_all_the_time_gets_through() -> None:
