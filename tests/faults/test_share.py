@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import fleet, kill, memory, nats, neighbours, power, throughput
+from feedback_app.store.sqlite import file
+from tests.faults import fleet, kill, memory, nats, neighbours, power, power_daemon, throughput
 from tests.faults.needs import need_nats, need_strace
 
 
@@ -78,6 +79,30 @@ def test_a_plugin_that_raises_is_found_out() -> None:
     figures = neighbours.run(list(neighbours.FAULTS).index("raise"), 1, seconds=4)
     assert figures.broken == []
     assert (figures.suspended, figures.probed) == (1, 1)
+
+
+def test_power_cuts_of_the_whole_program_lose_nothing_and_double_nothing_unmarked() -> None:
+    """Daemon, feeder, commands and servers at work: whatever had left is known, and one cut is gone on with."""
+    need_strace()
+    figures = power_daemon.cut(7, 150, gone_on=1)
+    assert figures.broken == []
+    assert (figures.missing, figures.unmarked, figures.corrupt, figures.lost) == (0, 0, 0, 0)
+    assert (figures.cuts, figures.gone_on) == (150, 1)
+    assert min(figures.told, figures.accepted, figures.unrecorded) > 0
+
+
+def test_a_ledger_that_does_not_know_what_the_world_knows_is_found(tmp_path: Path) -> None:
+    """An acknowledged rating, a mail that left, an SMS that left and a report that was said to be made."""
+    ledger = tmp_path / "feedback.db"
+    file.create(ledger)
+    told = power_daemon.Told.read(b"r1 5\n", b"mail thanks.1.abc@example.com\nsms +1202\nreport 2026-01-01\n")
+    figures = power_daemon.Figures()
+    found = power_daemon.look(power_daemon.Cut({"feedback.db": ledger.read_bytes()}, told), figures)
+    assert found == [
+        "G1: lost ['2026-01-01', 'r1']",
+        "G3: the ledger does not know ['+1202', 'thanks.1.abc'], which left",
+    ]
+    assert (figures.missing, figures.unmarked) == (2, 2)
 
 
 @pytest.mark.parametrize(
