@@ -89,7 +89,7 @@ class Cut(NamedTuple):
 def run(first_seed: int, cuts: int) -> Figures:
     """Cut `cuts` times; then see that cuts of a program that syncs less are found to lose something."""
     figures = cut(first_seed, cuts, gone_on=max(1, cuts // _GONE_ON_WITH))
-    blind = cut(first_seed, min(cuts, _NORMAL_CUTS), "NORMAL")
+    blind = cut(first_seed, _NORMAL_CUTS, "NORMAL")
     figures.missing_with_normal, figures.unmarked_with_normal = blind.missing, blind.unmarked
     if not (blind.missing and blind.unmarked):
         figures.broken.append(
