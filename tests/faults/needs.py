@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from typing import NoReturn
 
 import pytest
 
@@ -30,11 +29,7 @@ def need_nats() -> None:
 
 def _need(package: str, *, is_there: bool) -> None:
     if not is_there:
-        lacking(f"{package} is not installed (apt-get install {package})")
-
-
-def lacking(reason: str) -> NoReturn:
-    """Skip for this reason; fail for it where everything must run."""
-    if os.environ.get("FEEDBACK_APP_TEST_REQUIRE") == "all":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        reason = f"{package} is not installed (apt-get install {package})"
+        if os.environ.get("FEEDBACK_APP_TEST_REQUIRE") == "all":
+            pytest.fail(reason)
+        pytest.skip(reason)
