@@ -177,14 +177,14 @@ async def _retry_all(store: Store, state: Revivable) -> int:
     from feedback_app.clock import now_ms
     from feedback_app.store import message_queries
 
-    done = after = 0
-    while True:
-        numbers = await store.write(
+    done = 0
+    after: int | None = 0
+    while after is not None:
+        retried, after = await store.write(
             partial(message_queries.retry_some, state=state, after=after, limit=PAGE, now=now_ms())
         )
-        if not numbers:
-            return done
-        done, after = done + len(numbers), numbers[-1]
+        done += retried
+    return done
 
 
 async def _number_of(store: Store, message: str) -> int:

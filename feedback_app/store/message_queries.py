@@ -1,6 +1,6 @@
 """What people ask about messages, and what they may do to them while a daemon runs beside.
 
-Every change looks at the state and sets it in one transaction; what a daemon is sending is left to the daemon.
+Every change looks at the state and sets it while nobody else can; what a daemon is sending is left to the daemon.
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ def cancel(connection: Connection, number: int, now: Milliseconds) -> Change:
 
 
 def _change(connection: Connection, number: int, allowed: Sequence[str], values: dict[str, Any]) -> Change:
-    before = connection.execute(select(table.c.state).where(table.c.id == number)).scalar_one_or_none()
+    # Locked, where transactions run side by side: a daemon may be claiming it.
+    look = select(table.c.state).where(table.c.id == number).with_for_update()
+    before = connection.execute(look).scalar_one_or_none()
     if before not in allowed:
         return Change(before=before, done=False)
     connection.execute(update(table).where(table.c.id == number).values(values))
@@ -193,12 +195,15 @@ def count(connection: Connection, state: Revivable) -> int:
 
 def retry_some(
     connection: Connection, *, state: Revivable, after: int, limit: int, now: Milliseconds
-) -> list[int]:
-    """Retry the first messages in this state with numbers above `after`; returns their numbers in order.
+) -> tuple[int, int | None]:
+    """Retry the first messages in this state with numbers above `after`.
 
-    In pieces, so that the daemon is not kept waiting; upwards, so that one that dies again is not taken twice.
+    Returns how many, and the number to go on behind; None: there is nothing more. In pieces, so that the daemon is not
+    kept waiting; upwards, so that one that dies again is not taken twice.
     """
     some = select(table.c.id).where(_in_state(state), table.c.id > after).order_by(table.c.id).limit(limit)
     numbers = list(connection.execute(some).scalars())
-    connection.execute(update(table).where(table.c.id.in_(numbers)).values(_queued_again(now)))
-    return numbers
+    # Once more in this state: somebody else may have retried them since, and a daemon be sending them.
+    still = update(table).where(table.c.id.in_(numbers), table.c.state == state)
+    retried = connection.execute(still.values(_queued_again(now))).rowcount
+    return retried, numbers[-1] if numbers else None
