@@ -1,6 +1,6 @@
 """Low ratings as cases: lists page by page, and the steps that a person takes.
 
-A step is a unit of work: it looks at the state and changes it in one transaction, so two people at once cannot
+A step is a unit of work: it looks at the state and changes it while nobody else can, so two people at once cannot
 both believe that they were first.
 """
 
@@ -112,7 +112,7 @@ def take(connection: Connection, number: int, step: Step, now: Milliseconds) -> 
 
     Raises NotFound when there is no such case, FeedbackAppError for a step that cannot be taken from its state.
     """
-    row = connection.execute(select(table).where(table.c.id == number)).one_or_none()
+    row = connection.execute(select(table).where(table.c.id == number).with_for_update()).one_or_none()
     if row is None:
         raise NotFound(f"no low rating {number}; `low-ratings list` shows them")
     if row.state == "resolved" and step.to == "acknowledged":

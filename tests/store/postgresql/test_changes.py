@@ -11,10 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from feedback_app.store import message_queries, outbox
+from feedback_app.model import Outcome
+from feedback_app.store import low_ratings, message_queries, outbox, outcomes, ratings
 from feedback_app.store.message_queries import Change
 from feedback_app.store.store import Store
-from tests.making import NOW, message
+from tests.making import NOW, incoming, message
 from tests.postgres import ask, do, store_on
 from tests.running import until
 
@@ -68,3 +69,17 @@ async def test_of_many_those_that_are_claimed_meanwhile_are_left_to_the_daemon(
     assert await _meanwhile(postgres_url, claim, store, retry) == (1, 2)
     states = "SELECT state FROM message ORDER BY id"
     assert ask(postgres_url, states) == [("queued",), ("sending",)]
+
+
+async def test_two_people_at_one_low_rating_lose_no_note(store: Store, postgres_url: str) -> None:
+    """And the second one does not acknowledge what the first has resolved."""
+    await store.write(partial(ratings.take_in, arrivals=[incoming(rating=1)], now=NOW))
+    (claimed,) = await store.read(partial(ratings.claim_fresh, after=0, limit=1))
+    low = Outcome(feedback=claimed.feedback, ended="low", analysis={}, keep_low=True)
+    await store.write(partial(outcomes.commit, outcomes=[low], now=NOW))
+    first = """UPDATE low_rating SET notes = '[{"at": 1, "by": "ada", "text": "called"}]', owner = 'ada'"""
+    step = low_ratings.Step(by="bob", note="wrote")
+    await _meanwhile(postgres_url, first, store, partial(low_ratings.take, number=1, step=step, now=NOW))
+    case = await store.read(partial(low_ratings.get, number=1))
+    assert case is not None
+    assert [one.text for one in case.notes] == ["called", "wrote"]
