@@ -185,7 +185,9 @@ def _change(connection: Connection, number: int, allowed: Sequence[str], values:
 
 
 def _queued_again(now: Milliseconds) -> dict[str, Any]:
-    return {"state": "queued", "attempts": 0, "next_attempt_at": now, "settled_at": None, "error": None}
+    # What the far side said was about the copy before: a receipt that stays would end the next one as it did the last.
+    forgotten = dict.fromkeys(("settled_at", "error", "receipt", "receipt_at", "receipt_detail"))
+    return {"state": "queued", "attempts": 0, "next_attempt_at": now, **forgotten}
 
 
 def count(connection: Connection, state: Revivable) -> int:

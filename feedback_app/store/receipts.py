@@ -43,6 +43,9 @@ _FIND = Statement(
   FROM message WHERE id = ?"""
 )
 _NOTE = Statement("UPDATE message SET receipt = ?, receipt_at = ?, receipt_detail = ? WHERE id = ?")
+_HAS_SAID = Statement(
+    "SELECT 1 FROM delivery_attempt WHERE message_number = ? AND outcome = 'bounced' AND error = ? LIMIT 1"
+)
 # What is being sent is settled by whoever sends it, see outbox.settle.
 _FAIL = Statement(
     "UPDATE message SET state = 'dead', settled_at = ?, error = ?, lease_owner = NULL, lease_until = NULL"
@@ -79,9 +82,11 @@ def note(
     """Note a receipt; a message that failed is given up, or goes out by the next channel as `instead`.
 
     "delivered" and "failed" are last words: what comes after them changes nothing, so receipts may come twice and out
-    of order.
+    of order. A message that was retried is told anew; what failed it before, in the same words, is known.
     """
     if found.receipt in ("delivered", "failed") or found.receipt == receipt.state:
+        return Noted.KNOWN
+    if receipt.state == "failed" and _HAS_SAID(connection, found.number, receipt.detail).first():
         return Noted.KNOWN
     _NOTE(connection, receipt.state, now, receipt.detail, found.number)
     if receipt.bad_address:

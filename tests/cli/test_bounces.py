@@ -126,6 +126,30 @@ def test_a_soft_bounce_changes_nothing_but_what_is_known(cli: Cli, folder: Path)
         assert len(sms.messages) == 1
 
 
+def test_a_bounced_message_that_is_retried_is_sent_for_good(cli: Cli, folder: Path) -> None:
+    """The old notification, still in its folder, does not end it a second time; another one does."""
+    with _servers(folder) as (mail, sms):
+        _rate(cli, "ada", preferred="email")
+        cli.ok("run", "--drain")
+        sent = _id_of(mail.mails[0].data)
+        bounce = folder / "bounce.eml"
+        bounce.write_bytes(notification(sent, "ada@example.com", status="5.2.2", words="smtp; 552 full"))
+        assert cli.ok("messages", "bounces", "ingest", str(bounce)).out == "1 failed\n"
+        assert _message(cli)["state"] == "dead"
+
+        cli.ok("messages", "retry", "1")
+        found = _message(cli)
+        assert (found["receipt"], found["receipt_at"], found["receipt_detail"]) == (None, None, None)
+        cli.ok("run", "--drain")
+        assert _message(cli)["state"] == "sent"
+        assert cli.ok("messages", "bounces", "ingest", str(bounce)).out == "1 known before\n"
+        assert (_message(cli)["state"], len(mail.mails), len(sms.messages)) == ("sent", 2, 0)
+
+        bounce.write_bytes(notification(sent, "ada@example.com", status="5.7.1", words="smtp; 550 no"))
+        assert cli.ok("messages", "bounces", "ingest", str(bounce)).out == "1 failed\n"
+        assert _message(cli)["error"] == "5.7.1 550 no"
+
+
 def test_what_strangers_write_changes_nothing(cli: Cli, folder: Path) -> None:
     """A notification about another address than the message's, or about no message; rubbish is said and costs 65."""
     with _servers(folder) as (mail, _):
