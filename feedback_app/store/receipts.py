@@ -42,7 +42,11 @@ _FIND = Statement(
        EXISTS (SELECT 1 FROM delivery_attempt WHERE message_number = message.id AND outcome = 'bounced')
   FROM message WHERE id = ?"""
 )
-_NOTE = Statement("UPDATE message SET receipt = ?, receipt_at = ?, receipt_detail = ? WHERE id = ?")
+# Asks once more: somebody else may have noted a last word since it was looked at, and the next channel have it by now.
+_NOTE = Statement(
+    "UPDATE message SET receipt = ?, receipt_at = ?, receipt_detail = ?"
+    " WHERE id = ? AND channel = ? AND recipient = ? AND COALESCE(receipt, '') NOT IN ('delivered', 'failed')"
+)
 _HAS_SAID = Statement(
     "SELECT 1 FROM delivery_attempt WHERE message_number = ? AND outcome = 'bounced' AND error = ? LIMIT 1"
 )
@@ -88,7 +92,9 @@ def note(
         return Noted.KNOWN
     if receipt.state == "failed" and _HAS_SAID(connection, found.number, receipt.detail).first():
         return Noted.KNOWN
-    _NOTE(connection, receipt.state, now, receipt.detail, found.number)
+    where = (found.number, found.message.channel, found.message.recipient)
+    if not _NOTE(connection, receipt.state, now, receipt.detail, *where).rowcount:
+        return Noted.KNOWN
     if receipt.bad_address:
         address = Suppressed(found.message.channel, found.message.recipient, receipt.detail, now)
         suppressions.add(connection, [address])

@@ -11,9 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from feedback_app.model import Outcome
-from feedback_app.store import low_ratings, message_queries, outbox, outcomes, ratings
+from feedback_app.model import DeliveryReceipt, Outcome
+from feedback_app.store import low_ratings, message_queries, outbox, outcomes, ratings, receipts
 from feedback_app.store.message_queries import Change
+from feedback_app.store.receipts import Noted
 from feedback_app.store.store import Store
 from tests.making import NOW, incoming, message
 from tests.postgres import ask, do, store_on
@@ -83,3 +84,17 @@ async def test_two_people_at_one_low_rating_lose_no_note(store: Store, postgres_
     case = await store.read(partial(low_ratings.get, number=1))
     assert case is not None
     assert [one.text for one in case.notes] == ["called", "wrote"]
+
+
+async def test_a_bounce_that_two_read_at_once_ends_the_message_once(store: Store, postgres_url: str) -> None:
+    """The first let the next channel have it; the second must not end what goes out there."""
+    await store.write(partial(outbox.enqueue, entries=[message(1)], now=NOW))
+    do(postgres_url, "UPDATE message SET state = 'sent', settled_at = 1")
+    found = await store.read(partial(receipts.addressed, number=1))
+    assert found is not None
+    bounced = DeliveryReceipt(message_id=found.message.id, state="failed", detail="550 no")
+    note = partial(receipts.note, found=found, receipt=bounced, now=NOW, instead=None)
+    handed_on = "UPDATE message SET state = 'queued', channel = 'sms', recipient = '+49151'"
+    assert await _meanwhile(postgres_url, handed_on, store, note) is Noted.KNOWN
+    assert ask(postgres_url, "SELECT state, receipt FROM message") == [("queued", None)]
+    assert ask(postgres_url, "SELECT count(*) FROM delivery_attempt") == [(0,)]
