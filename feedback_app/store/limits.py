@@ -3,7 +3,7 @@
 Both are rows, so that neither a restart nor another daemon forgets what has left. The second's limit keeps the moment
 when the next message may go (the generic cell rate algorithm, ITU-T I.371), with a burst of one second's worth. The
 day's counts tries by the minute in which they ended, and adds what is being sent now. A minute counts until it lies a
-whole day back.
+whole day back. What ended while a clock was ahead counts for the day that it showed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MINUTE = 60_000
 _DAY = 24 * 60 * _MINUTE
+_SKEW = 5  # minutes by which another daemon's clock may be ahead; what lies further was noted by one that was wrong
 
 _LOCK = {"locked": {POSTGRESQL: "FOR UPDATE"}}
 _MAKE = Statement("INSERT INTO rate (provider, next_at) VALUES (?, 0) ON CONFLICT (provider) DO NOTHING")
@@ -30,7 +31,7 @@ _NEXT_AT = Statement("SELECT next_at FROM rate WHERE provider = ? {locked}", onl
 _PEEK = Statement("SELECT next_at FROM rate WHERE provider = ?")
 _ADVANCE = Statement("UPDATE rate SET next_at = ? WHERE provider = ?")
 _USED = Statement(
-    "SELECT minute, tries FROM tries_by_minute WHERE provider = ? AND minute > ? ORDER BY minute"
+    "SELECT minute, tries FROM tries_by_minute WHERE provider = ? AND minute > ? AND minute <= ? ORDER BY minute"
 )
 # Repeats the condition of the partial index: SQLite does not conclude it from one state alone.
 _SENDING = Statement(
@@ -98,9 +99,7 @@ def _start(limit: Limit, next_at: Milliseconds, now: Milliseconds) -> Millisecon
 
 
 def _by_day(connection: Connection, limit: Limit, room: int, now: Milliseconds) -> Allowance:
-    minutes = [
-        (int(minute), int(tries)) for minute, tries in _USED(connection, limit.provider, _expired(now))
-    ]
+    minutes = _used(connection, limit.provider, now)
     sending = int(_SENDING(connection, limit.channel, limit.provider).scalar_one())
     left = limit.per_day - sending - sum(tries for _, tries in minutes)
     oldest = minutes[0][0] if minutes else now // _MINUTE
@@ -109,7 +108,13 @@ def _by_day(connection: Connection, limit: Limit, room: int, now: Milliseconds) 
 
 def used(connection: Connection, provider: str, now: Milliseconds) -> int:
     """Return how many tries ended within the day that counts for `per_day`."""
-    return sum(int(tries) for _, tries in _USED(connection, provider, _expired(now)))
+    return sum(tries for _, tries in _used(connection, provider, now))
+
+
+def _used(connection: Connection, provider: str, now: Milliseconds) -> list[tuple[int, int]]:
+    """Return (minute, tries) of the day, the oldest first."""
+    found = _USED(connection, provider, _expired(now), now // _MINUTE + _SKEW)
+    return [(int(minute), int(tries)) for minute, tries in found]
 
 
 def _expired(now: Milliseconds) -> int:

@@ -68,6 +68,14 @@ async def test_a_days_worth_counts_what_left_and_what_is_leaving(store: Store) -
     assert (await store.write(partial(_take, limit=FEW, room=100, now=full.again_at))).count == 2
 
 
+async def test_a_clock_that_was_ahead_uses_up_no_later_day(store: Store) -> None:
+    """What ended in ten years' time does not count today; what a clock that is a little ahead noted does."""
+    await store.write(partial(limits.settled, limit=FEW, attempts=_sent(5, NOW + 3_650 * DAY)))
+    await store.write(partial(limits.settled, limit=FEW, attempts=_sent(1, NOW + 2 * MINUTE)))
+    assert await store.read(partial(limits.used, provider="p", now=NOW)) == 1
+    assert (await store.write(partial(_take, limit=FEW, room=100, now=NOW))).count == 4
+
+
 async def test_daemons_that_ask_at_the_same_moment_share_the_limit(store: Store) -> None:
     """However many ask, ten of them get one each."""
     asked = [store.write(partial(_take, limit=FAST, room=1, now=NOW)) for _ in range(30)]
