@@ -99,8 +99,9 @@ def _start(limit: Limit, next_at: Milliseconds, now: Milliseconds) -> Millisecon
 
 
 def _by_day(connection: Connection, limit: Limit, room: int, now: Milliseconds) -> Allowance:
-    minutes = _used(connection, limit.provider, now)
+    # In this order: each look has a snapshot of its own, and a try that ends between them is to count twice, not never.
     sending = int(_SENDING(connection, limit.channel, limit.provider).scalar_one())
+    minutes = _used(connection, limit.provider, now)
     left = limit.per_day - sending - sum(tries for _, tries in minutes)
     oldest = minutes[0][0] if minutes else now // _MINUTE
     return Allowance(count=max(0, min(room, left)), again_at=(oldest + 1) * _MINUTE + _DAY)
