@@ -9,6 +9,7 @@ whole day back. What ended while a clock was ahead counts for the day that it sh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from feedback_app.store.sql import POSTGRESQL, Statement
@@ -128,7 +129,8 @@ def claimed(connection: Connection, limit: Limit, count: int, now: Milliseconds)
     if limit.per_second and count:
         next_at = int(_NEXT_AT(connection, limit.provider).scalar_one())
         start = _start(limit, next_at, now)
-        _ADVANCE(connection, int(start + count * 1000 / limit.per_second), limit.provider)
+        # Rounded up: a fraction less with each claim would add up to more than the limit.
+        _ADVANCE(connection, start + ceil(count * 1000 / limit.per_second), limit.provider)
 
 
 def settled(connection: Connection, limit: Limit, attempts: Iterable[Attempt]) -> None:

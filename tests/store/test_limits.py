@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
@@ -100,3 +100,25 @@ async def test_no_second_ever_sees_more_than_twice_the_rate(
         given_at += [now] * allowed.count
     for begin in given_at:
         assert sum(begin <= one < begin + 1000 for one in given_at) <= 2 * rate
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30)), max_size=40),
+    rate=st.one_of(st.integers(1, 500), st.floats(0.1, 500)),
+)
+@example(steps=[(1, 1)] * 100, rate=400)
+@example(steps=[(1, 1)] * 200, rate=150)
+async def test_no_time_sees_more_than_the_rate_and_a_burst(
+    sqlite_store: Store, steps: list[tuple[int, int]], rate: float
+) -> None:
+    """However they are claimed, one by one too: what is rounded is rounded to the later moment."""
+    limit = Limit(provider=f"p{rate}-{hash(tuple(steps))}", channel="email", per_second=rate)
+    now, given_at = NOW, []
+    for room, pause in [(1000, 0), *steps]:
+        now += pause
+        allowed = await sqlite_store.write(partial(_take, limit=limit, room=room, now=now))
+        given_at += [now] * allowed.count
+    for first, begin in enumerate(given_at):
+        for count, end in enumerate(given_at[first:], 1):
+            assert count <= max(1, rate) + rate * (end - begin) / 1000 + 1e-6
