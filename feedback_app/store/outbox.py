@@ -116,12 +116,12 @@ def claim(  # noqa: PLR0913 - what is claimed by whom, and two lists that come o
         if bad:
             claimed = [replace(one, refusal=bad.get(normal(one.message.recipient), "")) for one in claimed]
     out = _opted_out(connection, {one.message.customer_id for one in claimed})
-    if not out:
-        return claimed
     refused = [one for one in claimed if one.message.customer_id in out]
-    _SUPPRESS(connection, OPTED_OUT, now, Members([one.number for one in refused]))
     if suppressed is not None:
-        suppressed[:] = refused  # not added to: the unit may have been run before, in vain
+        suppressed[:] = refused  # also where there are none: the unit may have been run before, in vain
+    if not refused:
+        return claimed
+    _SUPPRESS(connection, OPTED_OUT, now, Members([one.number for one in refused]))
     return [one for one in claimed if one.message.customer_id not in out]
 
 

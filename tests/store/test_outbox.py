@@ -73,6 +73,26 @@ async def test_who_opted_out_meanwhile_is_suppressed_when_the_message_leaves(sto
     assert (row["state"], row["error"]) == ("suppressed", "the customer opted out")
 
 
+async def test_a_claim_that_is_run_again_tells_only_what_it_did_then(store: Store) -> None:
+    """Rolled back the first time, and another daemon was quicker before the second: nobody was suppressed by it."""
+    await store.write(partial(customers.put, customers=[Customer(id="c1")], now=NOW))
+    await store.write(partial(customers.set_opted_out, customer_id="c1", when=NOW))
+    await _queue(store, 1)
+    told: list[outbox.ClaimedMessage] = []
+    claim = partial(outbox.claim, channel="email", lease=LEASE, now=NOW, limit=1, suppressed=told)
+
+    def broken_off(connection: Connection) -> None:
+        claim(connection)
+        raise ConnectionError("broken off")
+
+    with pytest.raises(ConnectionError, match="broken off"):
+        await store.write(broken_off)
+    assert len(told) == 1
+    await _claim(store)
+    await store.write(claim)
+    assert told == []
+
+
 async def test_an_outcome_is_recorded_with_its_attempt(store: Store) -> None:
     """The message gets its state, the provider's id, and a line in its history."""
     await _queue(store, 1)
