@@ -142,13 +142,14 @@ def _tests(connection: Connection, condition: ColumnElement[bool]) -> Counter[st
 
 
 def queue(connection: Connection) -> tuple[int, Milliseconds | None]:
-    """Return how many messages wait for their turn, and since when the oldest does."""
+    """Return how many messages wait for their turn, and since when the oldest does, where that is known."""
     # Numbers rise with time and stand in the partial index, so one row is read however long the queue. Asked for
     # alone, min(id) would make SQLite walk through all that was ever sent.
     count, oldest = connection.execute(select(func.count(), func.min(message.c.id)).where(_QUEUED)).one()
     if oldest is None:
         return 0, None
-    return count, connection.execute(select(message.c.created_at).where(message.c.id == oldest)).scalar_one()
+    # A damaged ledger may have it in the index alone.
+    return count, connection.execute(select(message.c.created_at).where(message.c.id == oldest)).scalar()
 
 
 def waiting_reports(connection: Connection) -> int:

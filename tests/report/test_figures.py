@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -11,12 +13,13 @@ from sqlalchemy import event
 
 from feedback_app.report.facts import Fact
 from feedback_app.report.figures import DayFigures, collect
+from feedback_app.store.sqlite.store import SqliteStore
 from tests.report.ledgers import BERLIN, DAY, arrive, at, message
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from feedback_app.store.sqlite.store import SqliteStore
+    from feedback_app.settings import Settings
 
 WHOLE = SimpleNamespace(minimum=1.0, maximum=5.0, step=1.0)
 HALVES = SimpleNamespace(minimum=0.5, maximum=5.0, step=0.5)
@@ -288,3 +291,20 @@ async def test_what_analysers_said_is_counted(store: SqliteStore) -> None:
         Fact(analyser="words", name="tags", value="late [U+202E]", ratings=2, low=1),
     )
     assert sum("json_each(feedback.analysis)" in statement for statement in await _asked(store)) == 1
+
+
+async def test_a_queue_whose_index_names_a_row_that_is_gone_has_no_age(settings: Settings) -> None:
+    """A damaged ledger is told by what looks for damage, and not by a traceback of the report."""
+    async with SqliteStore(settings.store_path) as store:
+        await message(store, "a", "queued", created=1)
+    with closing(sqlite3.connect(settings.store_path, isolation_level=None)) as base:
+        base.execute("PRAGMA writable_schema = ON")
+        (index,) = base.execute("SELECT * FROM sqlite_schema WHERE name = 'ix_message_due'").fetchall()
+        base.execute("DELETE FROM sqlite_schema WHERE name = 'ix_message_due'")
+    with closing(sqlite3.connect(settings.store_path, isolation_level=None)) as base:
+        base.execute("DELETE FROM message")
+        base.execute("PRAGMA writable_schema = ON")
+        base.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", index)
+    async with SqliteStore(settings.store_path) as store:
+        found = (await figures(store)).deliveries
+    assert (found.queued, found.oldest_waiting_since) == (1, None)

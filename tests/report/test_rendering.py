@@ -254,6 +254,13 @@ def test_sections_of_plugins_stand_under_their_day() -> None:
     assert "Mood\n<good>\nmostly\n" in Renderer().text(report(day(), sections=sections))
 
 
+def test_a_queue_of_no_known_age_is_only_counted() -> None:
+    """As a damaged ledger may have it."""
+    of = replace(day(), deliveries=replace(day().deliveries, oldest_waiting_since=None))
+    assert "Messages queued: 4\n" in Renderer().text(report(of))
+    assert "Messages queued</td>" in Renderer().html(report(of))
+
+
 def test_a_template_of_the_operator_wins(tmp_path: Path) -> None:
     """Only the file that is there is replaced."""
     (tmp_path / "report.txt").write_text("{{ subject }}!\n")
