@@ -104,15 +104,12 @@ class WorkerPool(Generic[Job, Value]):
         and an async iterable is read no further.
         """
         source = jobs if isinstance(jobs, AsyncIterable) else list(jobs)
-        keep, self._keep_results = self._keep_results, True
-        try:
-            async with self:
-                if isinstance(source, list):
-                    self._load(source)
-                elif not self._stopped:
-                    await self._feed(source)
-        finally:
-            self._keep_results = keep
+        async with self:
+            self._keep_results = True
+            if isinstance(source, list):
+                self._load(source)
+            elif not self._stopped:
+                await self._feed(source)
         return self._take_results()
 
     async def submit(self, job: Job) -> None:
@@ -151,8 +148,7 @@ class WorkerPool(Generic[Job, Value]):
             return
         self._stopped = True
         self._cancel_waiting()
-        if not self._busy:
-            self._quiet.set()  # no worker is left to say so
+        self._quiet.set()  # who waits looks again: there may be no worker left to say so
         self._end_tasks()
         while self._submitters:
             self._admit_submitter()  # each finds the pool stopped and raises
@@ -160,7 +156,7 @@ class WorkerPool(Generic[Job, Value]):
     async def __aenter__(self) -> Self:
         if self._running:
             raise RuntimeError(f"pool {self._name!r} is already running")
-        self._results, self._idle = [], []
+        self._results, self._idle, self._keep_results = [], [], self._on_result is None
         self._quiet, self._group = asyncio.Event(), asyncio.TaskGroup()  # this run may have another loop
         await self._group.__aenter__()
         self._running = True
