@@ -120,7 +120,7 @@ class Chores:
         ]
         reminders = Reminders(self._store, dispatchers, self._sourcings, clock=clock)
         watch = partial(self._watch_clock, reporter, dispatchers, clock, Jumps(clock))
-        trim = partial(self._trim, Trimmer(self._store, self._settings.retention, clock=clock), Jumps(clock))
+        trim = partial(Trimmer(self._store, self._settings.retention, clock=clock).run, self._stopping)
         return [
             *reports,
             Ticker(Every(seconds=self._settings.intake.poll_interval), self._minded(self._look), name="poll"),
@@ -156,7 +156,7 @@ class Chores:
         beat = partial(self._beat, presence, dispatchers)
         return Ticker(Every(seconds=presence.heartbeat), self._minded(beat), name="heartbeat")
 
-    def _minded(self, chore: Callable[[], Awaitable[None] | None]) -> Callable[[], Awaitable[None]]:
+    def _minded(self, chore: Callable[[], Awaitable[object] | None]) -> Callable[[], Awaitable[None]]:
         """Return the chore; for a locked ledger there is the next tick, one that cannot be trusted ends it all."""
 
         async def minded() -> None:
@@ -203,11 +203,6 @@ class Chores:
         if made:
             self._wake()
         return True
-
-    async def _trim(self, trimmer: Trimmer, jumps: Jumps) -> None:
-        """Delete what is past its time, unless the clock was set since the last time: a wrong one would delete all."""
-        if abs(jumps.latest()) <= JUMP:
-            await trimmer.run(self._stopping)
 
     async def _beat(self, presence: Presence, dispatchers: Sequence[Dispatcher]) -> None:
         self._told = channels, found = self._fare(dispatchers)

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING
 
 from feedback_app.store.retention import steps
 from feedback_app.store.retention.kind import NEVER, Cutoffs
+from feedback_app.store.retention.pace import believed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feedback_app.clock import Clock
+    from feedback_app.model import Milliseconds
     from feedback_app.settings.retention import RetentionSettings
     from feedback_app.store.retention.kind import Kind
     from feedback_app.store.retention.steps import Step
@@ -26,6 +30,7 @@ log = logging.getLogger(__name__)
 _WISHED = 0.008  # seconds after which a step ends, but for its last rows and the commit
 _PAGE = 200  # rows that are looked for at once, the most that a step deletes
 _STARTS = 30 * 86_400.0  # seconds that the start of a daemon is remembered
+_PACE = 24  # at leisure, the time that is believed goes at most so many times as fast as a stop-watch: a day an hour
 _SHARE = 9  # at leisure, so many times as long as a step held the ledger it is left to others
 _HASTE = 1  # else as long
 # At least so many seconds, though: whoever waits for an SQLite file looks again after ever longer pauses, of up to 20
@@ -50,16 +55,24 @@ class Trimmed:
 
 
 class Trimmer:
-    """Does it in `store`, as `settings` say; holds nothing that needs closing."""
+    """Does it in `store`, as `settings` say; holds nothing that needs closing. `stopwatch` returns seconds."""
 
-    def __init__(self, store: Store, settings: RetentionSettings, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: RetentionSettings,
+        *,
+        clock: Clock,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._stopwatch = stopwatch
+        self._believed_at = stopwatch()
 
-    def cutoffs(self) -> Cutoffs:
-        """Return what is too old by now."""
-        now = self._clock()
+    def cutoffs(self, now: Milliseconds) -> Cutoffs:
+        """Return what is too old by then."""
         periods = {**dict(self._settings), "daemons": _STARTS}
         return Cutoffs(
             **{
@@ -70,14 +83,15 @@ class Trimmer:
 
     async def look(self) -> Counter[str]:
         """Return how many rows would be deleted now, by class."""
-        return await self._store.read(partial(steps.count, cutoffs=self.cutoffs()))
+        return await self._store.read(partial(steps.count, cutoffs=self.cutoffs(self._clock())))
 
     async def run(self, stopping: asyncio.Event | None = None) -> Trimmed:
-        """Delete all that is due; with `stopping` at leisure, and no more once it is set.
+        """Delete all that is due; with `stopping` at leisure, by a clock that may be wrong, and no more once it is set.
 
         Raises what writing to the store does; what was done until then stays.
         """
-        done, cutoffs = Trimmed(), self.cutoffs()
+        now = self._clock() if stopping is None else await self._believed()
+        done, cutoffs = Trimmed(), self.cutoffs(now)
         for kind in steps.KINDS:
             if getattr(cutoffs, kind.name) != NEVER and not await self._all_of(kind, cutoffs, done, stopping):
                 done.is_whole = False
@@ -88,6 +102,14 @@ class Trimmer:
                 extra={**done.deleted, "steps": done.steps, "slowest_ms": round(done.slowest * 1000, 1)},
             )
         return done
+
+    async def _believed(self) -> Milliseconds:
+        """Return what time it is, as far as the time that went by since the last call bears it out."""
+        at = self._stopwatch()
+        most = int((at - self._believed_at) * 1000 * _PACE)
+        found = await self._store.write(partial(believed, now=self._clock(), most=most))
+        self._believed_at = at
+        return found
 
     async def _all_of(
         self, kind: Kind, cutoffs: Cutoffs, done: Trimmed, stopping: asyncio.Event | None

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from feedback_app.chores import Chores
-from feedback_app.clock import Jumps
 from feedback_app.settings import load_settings
 from feedback_app.store.retention import steps
 from feedback_app.store.retention.steps import Step
@@ -73,19 +71,66 @@ async def test_others_find_the_ledger_free_between_two_steps(
     assert held < done.slowest < held + 5.0
 
 
-async def test_while_the_clock_may_be_wrong_nothing_is_deleted(tmp_path: Path) -> None:
-    """One that was set by more than an hour within the last hour is trusted an hour later."""
-    config = await _fill(tmp_path, 10)
-    settings = load_settings(config, environ={})
-    now = [NOW - 1000 * DAY]
+class _Hands:
+    """A wall clock and a stop-watch, set from outside."""
+
+    def __init__(self) -> None:
+        self.wall = OLD + 5 * DAY
+        self.watch = 0.0
+
+    def run_for(self, hours: float) -> None:
+        """Let both go on."""
+        self.wall += int(hours * HOUR)
+        self.watch += hours * 3600
+
+    def trimmer(self, store: SqliteStore, config: Path) -> Trimmer:
+        """Return what a daemon has that starts now."""
+        kept = load_settings(config, environ={}).retention
+        return Trimmer(store, kept, clock=lambda: self.wall, stopwatch=lambda: self.watch)
+
+
+async def test_a_clock_that_is_ahead_for_hours_deletes_nothing_young(tmp_path: Path) -> None:
+    """Ten years ahead for half a day, over a new start: twelve days are believed, and what is 30 days old goes."""
+    config, hands, stopping = await _fill(tmp_path, 10), _Hands(), asyncio.Event()
     async with SqliteStore(tmp_path / "feedback.db") as store:
-        chores = Chores(store, settings, wake=lambda: None, fail=lambda _: None, stopping=asyncio.Event())
-        trimmer = Trimmer(store, settings.retention, clock=lambda: now[0])
-        jumps = Jumps(lambda: now[0], stopwatch=lambda: 0.0)
-        await chores._trim(trimmer, jumps)
-        now[0] = NOW
-        await chores._trim(trimmer, jumps)
+        await hands.trimmer(store, config).run(stopping)
+        hands.wall += 3650 * DAY
+        for _start in range(2):
+            trimmer = hands.trimmer(store, config)
+            for _look in range(6):
+                hands.run_for(1)
+                await trimmer.run(stopping)
         assert rows(tmp_path / "feedback.db", COUNT) == [(10,)]
-        now[0] += HOUR // 2
-        await chores._trim(trimmer, jumps)
+        hands.wall -= 3650 * DAY
+        await trimmer.run(stopping)
+        assert rows(tmp_path / "feedback.db", COUNT) == [(10,)]
+        hands.run_for(25 * 24)
+        await trimmer.run(stopping)
+        assert rows(tmp_path / "feedback.db", COUNT) == [(0,)]
+
+
+async def test_what_became_old_while_no_daemon_ran_is_deleted_within_hours(tmp_path: Path) -> None:
+    """A month without a daemon is caught up with at a day an hour."""
+    config, hands, stopping = await _fill(tmp_path, 10), _Hands(), asyncio.Event()
+    async with SqliteStore(tmp_path / "feedback.db") as store:
+        await hands.trimmer(store, config).run(stopping)
+        hands.wall += 26 * DAY
+        trimmer = hands.trimmer(store, config)
+        hands.run_for(24)
+        await trimmer.run(stopping)
+        assert rows(tmp_path / "feedback.db", COUNT) == [(10,)]
+        hands.run_for(2)
+        await trimmer.run(stopping)
+        assert rows(tmp_path / "feedback.db", COUNT) == [(0,)]
+
+
+async def test_a_clock_that_was_never_set_holds_nothing_up_later(tmp_path: Path) -> None:
+    """What it showed is not what the time to come is reckoned from."""
+    config, hands, stopping = await _fill(tmp_path, 10), _Hands(), asyncio.Event()
+    right, hands.wall = NOW, 0
+    async with SqliteStore(tmp_path / "feedback.db") as store:
+        trimmer = hands.trimmer(store, config)
+        await trimmer.run(stopping)
+        hands.wall = right
+        await trimmer.run(stopping)
         assert rows(tmp_path / "feedback.db", COUNT) == [(0,)]

@@ -26,6 +26,7 @@ from feedback_app.store.bulk import insert_rows
 from feedback_app.store.retention import steps
 from feedback_app.store.retention.inbox import Ratings
 from feedback_app.store.retention.kind import deleted_before
+from feedback_app.store.retention.pace import believed
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
 from feedback_app.trimming import Trimmer
@@ -228,7 +229,7 @@ async def test_a_step_ends_when_its_time_is_over(store: Store) -> None:
     """Whatever the last rows took: a thousand short ones may be followed by as many of a megabyte."""
     numbers = list(range(1, 101))
     await put(store, ratings=[rating(number, comment="x" * 10_000) for number in numbers])
-    cutoffs = trimmer(store, **ALL).cutoffs()
+    cutoffs = trimmer(store, **ALL).cutoffs(NOW)
     unit = partial(steps.step, kind=Ratings(), cutoffs=cutoffs, ids=numbers, seconds=0.0)
     step = await store.write(unit)
     assert step is not None
@@ -390,3 +391,15 @@ async def test_several_at_once_count_each_row_once(
         gone = await stores[0].read(lambda connection: rollups.between(connection, span))
         assert gone.ratings == {5.0: 1200}
         assert gone.messages == {"sent": 1200}
+
+
+async def test_the_time_that_is_believed_is_no_further_ahead_than_it_may_be(store: Store) -> None:
+    """Of the furthest that was believed before, which a clock that is set back does not take back."""
+    for now, most, expected in (
+        (NOW, 0, NOW),
+        (NOW + 1000 * DAY, DAY, NOW + DAY),
+        (NOW - DAY, 0, NOW - DAY),
+        (NOW + 5 * DAY, DAY, NOW + 2 * DAY),
+        (NOW + 5 * DAY, 9 * DAY, NOW + 5 * DAY),
+    ):
+        assert await store.write(partial(believed, now=now, most=most)) == expected
