@@ -149,12 +149,12 @@ _LONGEST_SAID = 2_000  # characters
 
 
 def storable(said: object) -> str:
-    """Return what a plugin or a far side said as text that the ledger can hold, cut to a sensible length."""
+    """Return what a plugin or a far side said as text that any ledger can hold, cut to a sensible length."""
     try:
         text = str(said)
     except BaseException:  # noqa: BLE001 - a plugin's error may raise another one while it is shown
         text = f"{type(said).__name__}, which cannot be shown"
-    return text[:_LONGEST_SAID].encode("utf-8", "backslashreplace").decode()
+    return text[:_LONGEST_SAID].replace("\0", "\ufffd").encode("utf-8", "backslashreplace").decode()
 
 
 def fault_site(error: BaseException) -> str:

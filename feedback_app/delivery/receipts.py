@@ -51,7 +51,7 @@ class Receipts:
         return noted
 
     async def _note(self, receipt: DeliveryReceipt, channel: str | None, recipient: str | None) -> Noted:
-        number = await self._store.read(partial(message_queries.find, name=receipt.message_id))
+        number = await self._store.read(partial(message_queries.find, name=storable(receipt.message_id)))
         found = None if number is None else await self._store.read(partial(receipts.addressed, number=number))
         if found is None:
             return Noted.STRANGE

@@ -48,7 +48,7 @@ def item(value: object) -> str | None:
     if len(text) > ITEM_LIMIT:
         raise ValueError(f"item must be at most {ITEM_LIMIT} characters, got {len(text)}")
     if not text.isprintable():
-        _refuse_unstorable("item", text)
+        refuse_unstorable("item", text)
     return text or None
 
 
@@ -58,7 +58,7 @@ def comment(value: object) -> str:
     if len(text) > COMMENT_LIMIT:
         raise ValueError(f"comment must be at most {COMMENT_LIMIT:,} characters, got {len(text):,}")
     if not text.isascii() or "\0" in text:
-        _refuse_unstorable("comment", text)
+        refuse_unstorable("comment", text)
     return text
 
 
@@ -90,7 +90,7 @@ def scalar(field: str, value: object) -> str:
 
 def refuse_controls(field: str, text: str) -> None:
     """Raise ValueError when `text` holds a line break, another control character, or half a character."""
-    _refuse_unstorable(field, text)
+    refuse_unstorable(field, text)
     if _CONTROL.search(text):
         raise ValueError(f"{field} must be one line without control characters")
 
@@ -124,7 +124,8 @@ def _iso(text: str) -> Milliseconds:
     raise ValueError(f"given_at must be {wanted}, got {shown(text)}{detail}")
 
 
-def _refuse_unstorable(field: str, text: str) -> None:
+def refuse_unstorable(field: str, text: str) -> None:
+    """Raise ValueError for text that one of the databases cannot hold."""
     if "\0" in text:
         raise ValueError(f"{field} holds a NUL character")
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from feedback_app import failpoints
 from feedback_app.concurrency.bounded import bounded
 from feedback_app.errors import SourceDown, fault_site, storable
+from feedback_app.intake.fields import refuse_unstorable
 from feedback_app.model import Batch, Received
 from feedback_app.settings.redaction import redact_url
 from feedback_app.tally import Tally
@@ -278,4 +279,8 @@ def _checked(batch: object) -> Batch:
             raise SourceDown("receive returned something else than Received(payload=bytes, id=str)")
     if not isinstance(batch.position, str | None):
         raise SourceDown(f"a position is text or None, not {type(batch.position).__name__}")
+    try:
+        refuse_unstorable("position", batch.position or "")
+    except ValueError as problem:
+        raise SourceDown(str(problem)) from None
     return batch

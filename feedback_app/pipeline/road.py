@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedback_app import failpoints
+from feedback_app.errors import storable
 from feedback_app.model import Customer, Ended, Feedback, Message, Outcome
 from feedback_app.pipeline.analysing import Asked, ask_all
 
@@ -135,4 +136,6 @@ def _ask_address(notifier: Notifier, customer: Customer) -> str | None:
         raise RuntimeError(f"address raised {type(error).__name__}") from error
     if address is not None and not isinstance(address, str):
         raise TypeError(f"address returned {type(address).__name__}, want a str or None")
+    if address is not None and storable(address) != address:
+        raise ValueError("address returned text that the ledger cannot hold")
     return address

@@ -184,6 +184,7 @@ async def test_whatever_a_plugin_raises_is_its_messages_outcome(
         (PermanentFailure("550 caf\udce9"), "dead", "550 caf\\udce9"),
         (TemporaryFailure(ValueError("greylisted")), "queued", "greylisted"),  # type: ignore[arg-type]
         (TemporaryFailure("x" * 100_000), "queued", "x" * 2_000),
+        (TemporaryFailure("no\0"), "queued", "no\ufffd"),
         (Receipt(provider_id=UUID(int=7)), "sent", str(UUID(int=7))),  # type: ignore[arg-type]
         (Receipt(provider_id=_Mute()), "sent", "_Mute, which cannot be shown"),  # type: ignore[arg-type]
         (_Mute(), "queued", "_Mute: _Mute, which cannot be shown"),

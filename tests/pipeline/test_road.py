@@ -127,6 +127,8 @@ class _Astray(_Channel):
         (LookupError("nobody"), "nobody"),
         (["a@example.com"], "address returned list, want a str or None"),
         (b"a@example.com", "address returned bytes, want a str or None"),
+        ("a\0@example.com", "address returned text that the ledger cannot hold"),
+        ("a\ud800@example.com", "address returned text that the ledger cannot hold"),
     ],
     ids=repr,
 )

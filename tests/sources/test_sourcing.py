@@ -64,6 +64,10 @@ async def test_it_is_told_which_are_no_ratings(tmp_path: Path) -> None:
             "receive returned something else than Received(payload=bytes, id=str)",
         ),
         (
+            "    async def receive(self, limit):\n        return Batch(position='7\\0')",
+            "position holds a NUL character",
+        ),
+        (
             ENDLESS + "\n    async def open(self, position):\n        raise asyncio.CancelledError",
             "RuntimeError: cancelled itself",
         ),
