@@ -32,6 +32,9 @@ MARK = "commit:"  # how the marks' keys in `meta` begin
 _COUNT_UP = """INSERT INTO meta (key, value)
 SELECT %s, %s WHERE pg_current_xact_id_if_assigned() IS NOT NULL
 ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+# Written, not only read: that waits for whoever still has the mark in a commit under way, as behind a slow standby.
+_MARK_NOW = """INSERT INTO meta (key, value) VALUES (%s, '')
+ON CONFLICT (key) DO UPDATE SET value = meta.value RETURNING value"""
 # A process that is frozen in mid-transaction must not keep its locks: the server ends it. For this transaction only, as
 # poolers want.
 _NEVER_IDLE = "SELECT set_config('idle_in_transaction_session_timeout', '10s', true)"
@@ -107,7 +110,7 @@ class PostgresWriter(GroupCommitWriter):
         self._say_away(error)
         return not self._given_up.wait(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
-    def _say_away(self, error: Unreachable) -> None:
+    def _say_away(self, error: Again | Unreachable) -> None:
         self.away = True
         self._outage.met(reason=str(error))
 
@@ -162,14 +165,12 @@ class PostgresWriter(GroupCommitWriter):
         while True:
             try:
                 with self._connected().begin():
-                    found = self._connected().exec_driver_sql(
-                        "SELECT value FROM meta WHERE key = %s", (self._mark,)
-                    )
-                    return found.scalar_one_or_none() == str(self._commits)
+                    found = self._connected().exec_driver_sql(_MARK_NOW, (self._mark,))
+                    return bool(found.scalar_one() == str(self._commits))
             except Exception as error:
                 known = explain(error, self._name)
                 self._drop()
-                if not isinstance(known, Unreachable):
+                if not isinstance(known, Again | Unreachable):  # a time-out of the operator's says no more
                     raise
                 if not self._patient:
                     raise Unavailable(

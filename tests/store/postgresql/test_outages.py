@@ -1,13 +1,10 @@
-"""Servers that break connections, answers that are lost, and places where there is no ledger."""
+"""Servers that break connections and come back, and places where there is no ledger."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import tempfile
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -79,75 +76,6 @@ async def test_a_daemon_waits_for_a_server_that_restarts(tmp_path: Path) -> None
                     await asyncio.wait_for(task, DEADLINE)
     finally:
         server.stop()
-
-
-class _Cutting:
-    """Stands between program and server and cuts a connection right after its n-th COMMIT, before the answer.
-
-    `forwarded` tells whether the server gets that COMMIT.
-    """
-
-    def __init__(self, server: Path, *, forwarded: bool) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="pgx-"))
-        self._server = str(server / ".s.PGSQL.5432")
-        self._forwarded = forwarded
-        self.armed = False
-        self.cuts = 0
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(self.folder / ".s.PGSQL.5432"))
-        self._listening.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._server)
-                for talk in ((client, server, True), (server, client, False)):
-                    threading.Thread(target=self._pump, args=talk, daemon=True).start()
-
-    def _pump(self, source: socket.socket, target: socket.socket, asking: bool) -> None:
-        with contextlib.suppress(OSError), source:
-            while data := source.recv(65536):
-                if asking and self.armed and b"COMMIT" in data:
-                    self.armed = False
-                    self.cuts += 1
-                    source.shutdown(socket.SHUT_RDWR)  # the program hears no answer
-                    if self._forwarded:
-                        target.sendall(data)
-                        target.shutdown(socket.SHUT_WR)
-                        continue
-                    break
-                target.sendall(data)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listening.close()
-
-
-@pytest.fixture(params=[True, False], ids=["committed", "not committed"])
-def cutting(request: pytest.FixtureRequest, postgres_server: Server) -> Iterator[_Cutting]:
-    """Give a proxy that loses the answer to a commit that happened, and one to a commit that did not."""
-    proxy = _Cutting(postgres_server.folder, forwarded=request.param)
-    yield proxy
-    proxy.close()
-
-
-async def test_a_commit_whose_answer_is_lost_is_done_once(
-    cutting: _Cutting, postgres_url: str, postgres_server: Server
-) -> None:
-    """Whether or not it happened: the mark tells, so a rating is told as accepted and stored once."""
-    url = postgres_url.replace(str(postgres_server.folder), str(cutting.folder))
-    async with store_on(url, "daemon") as store:
-        await store.write(partial(_put, key="before"))
-        cutting.armed = True
-        taken = await store.write(partial(ratings.take_one, arrival=incoming("r1"), now=NOW))
-        assert taken == (Taken.ACCEPTED, 1 if cutting._forwarded else 2)  # a sequence does not go back
-        assert cutting.cuts == 1
-    assert ask(postgres_url, "SELECT external_id FROM feedback") == [("r1",)]
-    assert ask(postgres_url, "SELECT key FROM meta WHERE key LIKE 'commit:%'") == []
 
 
 async def test_two_processes_that_store_the_same_rating_at_once(postgres_url: str) -> None:
