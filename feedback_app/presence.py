@@ -74,7 +74,7 @@ class Presence:
         """
         self.resending = resending
         if self._store.shared:
-            await self._register()
+            await self._register(self._boot_id)
             self._signed_on = True
             await self._take_over()
             self.suspicious = True  # somebody may have died while nobody else ran
@@ -144,28 +144,27 @@ class Presence:
             await self._begin_anew()
         return await self._take_over()
 
-    async def _register(self) -> None:
+    async def _register(self, owner: str) -> None:
+        """Go by this id from the moment on at which the ledger has it: what nobody knows, nobody could free."""
         from feedback_app.store.postgresql import leases
 
         begun = self._stopwatch()
         await self._store.write(
             partial(
                 leases.register,
-                boot_id=self.owner,
+                boot_id=owner,
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 process=_process(),
             )
         )
-        self._beat_at = begun
+        self.owner, self._beat_at = owner, begun
 
     async def _begin_anew(self) -> None:
         """Go on under another id: under the old one nothing counts any more."""
         self._epoch += 1
         log.error("was taken for dead by another daemon; goes on under a new id")
-        owner = f"{self._boot_id}.{self._epoch}"
-        self.owner = owner
-        await self._register()
+        await self._register(f"{self._boot_id}.{self._epoch}")
 
     async def _take_over(self) -> bool:
         from feedback_app.store.postgresql import leases

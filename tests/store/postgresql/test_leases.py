@@ -20,7 +20,7 @@ from feedback_app.store.ratings import Claimed
 from feedback_app.store.store import Store
 from tests.making import NOW, incoming, message
 from tests.postgres import ask, do, store_on
-from tests.running import DEADLINE
+from tests.running import DEADLINE, until
 
 _OLD = "UPDATE daemon SET heartbeat_at = heartbeat_at - 60000 WHERE boot_id = '{}'"
 
@@ -215,6 +215,27 @@ async def test_a_presence_that_was_fenced_goes_on_under_a_new_id(store: Store, p
     assert one.owner == "a.2"
     assert one.holds("a.2")
     assert not one.holds("a")
+
+
+async def test_a_new_id_is_used_only_once_it_is_in_the_ledger(store: Store, postgres_url: str) -> None:
+    """What is claimed under an id that nobody knows would be nobody's after a kill just then."""
+    one = Presence(store, boot_id="a", clock=lambda: NOW)
+    await one.sign_on(["email"])
+    do(postgres_url, "UPDATE daemon SET fenced_at = 1")
+    do(
+        postgres_url,
+        "CREATE FUNCTION halt() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';"
+        "CREATE TRIGGER halt BEFORE INSERT ON daemon FOR EACH ROW EXECUTE FUNCTION halt()",
+    )
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as holding:
+        holding.execute("SELECT pg_advisory_xact_lock(1)")
+        beating = asyncio.create_task(one.beat({}, {}))
+        await until(lambda: ask(postgres_url, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+        assert one.owner == "a"
+    await asyncio.wait_for(beating, DEADLINE)
+    assert one.owner == "a.2"
+    assert one.holds("a.2")
 
 
 async def test_a_presence_says_how_it_fares_and_takes_over(store: Store, postgres_url: str) -> None:
