@@ -201,23 +201,35 @@ class Presence:
     ) -> None:
         if self._store.failed is not None:
             return
+        cause = what_ended(error) if isinstance(error, Exception) else None
+        is_bug = cause is not None and not isinstance(cause, FeedbackAppError)
         try:
-            if isinstance(error, Exception) and not self._stands:
-                cause = what_ended(error)
+            if cause is not None and not self._stands:
                 # Ours are written to be shown; what strangers say may quote a customer.
-                reason = storable(cause if isinstance(cause, FeedbackAppError) else fault_site(cause))
+                reason = storable(fault_site(cause) if is_bug else cause)
                 await self._store.write(partial(starts.failed, reason=reason, now=self._clock()))
             if self._signed_on:
-                await self._store.write(self._signing_off())
+                await self._sign_off(is_bug=is_bug)
         except (Busy, Unavailable) as away:
             log.warning("the end is not noted in the ledger", extra={"reason": str(away)})
 
-    def _signing_off(self) -> Callable[[Connection], None]:
-        if self._store.shared:
-            from feedback_app.store.postgresql import leases
+    async def _sign_off(self, *, is_bug: bool) -> None:
+        if not self._store.shared:
+            await self._store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))
+            return
+        from feedback_app.store.postgresql import leases
 
-            return partial(leases.sign_off, boot_id=self.owner)
-        return partial(daemons.stopped, boot_id=self._boot_id, now=self._clock())
+        queued, held = await self._store.write(
+            partial(
+                leases.sign_off,
+                boot_id=self.owner,
+                resending=self.resending,
+                now=self._clock(),
+                suspect=is_bug,  # a rating may have met it
+            )
+        )
+        if queued or held:
+            log.warning("cut off while being sent", extra={"due_again": queued, "held": held})
 
 
 def _process() -> dict[str, object]:

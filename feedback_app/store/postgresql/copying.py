@@ -42,10 +42,6 @@ _STRANGERS = "SELECT count(*) FROM unnest(%s::text[]) AS name WHERE to_regclass(
 _LONG_AGO = f"(extract(epoch FROM clock_timestamp()) * 1000)::bigint - {int(LEASE * 1000) + 1000}"
 _ALL_DEAD = f"""UPDATE daemon SET heartbeat_at = {_LONG_AGO}
  WHERE stopped_at IS NULL AND fenced_at IS NULL AND heartbeat_at > {_LONG_AGO}"""  # noqa: S608 - constants
-# Who sends without signing on, as `report send` beside no daemon on SQLite, is nobody whose death could be noticed.
-_SIGN_ON = """INSERT INTO daemon (boot_id, host, pid, started_at, heartbeat_at)
-SELECT DISTINCT lease_owner, 'unknown', 0, 0, 0 FROM message WHERE state = 'sending' AND lease_owner IS NOT NULL
-ON CONFLICT (boot_id) DO NOTHING"""
 
 
 @contextlib.contextmanager
@@ -224,5 +220,4 @@ class _PostgresTarget(Target):
     def settle(self, connection: Connection) -> None:
         """See that what a crash left in flight is taken over, and tell the planner what there is."""
         connection.exec_driver_sql(_ALL_DEAD)
-        connection.exec_driver_sql(_SIGN_ON)
         connection.exec_driver_sql(f"ANALYZE {_NAMES}")

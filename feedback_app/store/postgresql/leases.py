@@ -2,7 +2,8 @@
 
 A daemon's leases are the rows that carry its boot id, and they hold as long as its heartbeat is young by the server's
 clock. Whoever finds a daemon dead fences it: its rows are free again, and what it still writes under that id, should it
-only have slept, changes nothing. It goes on under a new id.
+only have slept, changes nothing. It goes on under a new id. Who ends in order frees its rows itself. One rule covers
+whatever is left over: what is in the hands of an id that is not among the living is free.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 LEASE = 20.0  # seconds that a heartbeat counts
 HEARTBEAT = 5.0  # seconds between two of them
-_FORGOTTEN = 600.0  # seconds after which nobody writes under a fenced id any more
+_AFTERMATH = 600.0  # seconds after an end in which what is left over is looked for at any price
 _DEATHS = 3  # of daemons that had nothing but this rating in hand; one may be chance
 _GROUP = 50  # ratings that are tried together once a daemon died with them in hand
 
@@ -43,21 +44,28 @@ _FENCE = f"""UPDATE daemon SET fenced_at = {_NOW} WHERE boot_id = ANY (ARRAY (
   SELECT boot_id FROM daemon WHERE stopped_at IS NULL AND fenced_at IS NULL AND boot_id <> %s
      AND (heartbeat_at < {_NOW} - {int(LEASE * 1000)} OR boot_id = ANY(%s)) FOR UPDATE SKIP LOCKED))
 RETURNING boot_id"""
-_LATELY = f"SELECT boot_id FROM daemon WHERE fenced_at > {_NOW} - {int(_FORGOTTEN * 1000)}"
+# Fenced, stopped, or forgotten since; who is not among the living never comes to be.
+_OF_NOBODY = """AND lease_owner IS NOT NULL AND NOT EXISTS (
+  SELECT FROM daemon WHERE boot_id = lease_owner AND stopped_at IS NULL AND fenced_at IS NULL)"""
+_WORKERS_GONE = f"SELECT lease_owner FROM feedback WHERE state = 'received' {_OF_NOBODY} ORDER BY id + 0"
+_SENDERS_GONE = f"""SELECT lease_owner FROM message
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' {_OF_NOBODY}"""
+_ENDED_LATELY = f"""SELECT 1 FROM daemon
+ WHERE greatest(stopped_at, fenced_at) > {_NOW} - {int(_AFTERMATH * 1000)} LIMIT 1"""
 
 # A rating that a daemon died with is suspected: tried in a group, then alone, then no more.
-_FREE = f"""UPDATE feedback SET lease_owner = NULL, suspicion = suspicion + 1,
-       state = CASE WHEN suspicion < {_DEATHS + 1} THEN state ELSE 'dead' END,
-       error = CASE WHEN suspicion < {_DEATHS + 1} THEN error
+_FREE = f"""UPDATE feedback SET lease_owner = NULL, suspicion = suspicion + %(deaths)s,
+       state = CASE WHEN suspicion + %(deaths)s <= {_DEATHS + 1} THEN state ELSE 'dead' END,
+       error = CASE WHEN suspicion + %(deaths)s <= {_DEATHS + 1} THEN error
                     ELSE 'the program ended {_DEATHS} times while it worked on this rating alone' END
  WHERE id = ANY (ARRAY (
-  SELECT id FROM feedback WHERE state = 'received' AND lease_owner = ANY(%s) FOR UPDATE SKIP LOCKED))"""
+  SELECT id FROM feedback WHERE state = 'received' AND lease_owner = ANY(%(owners)s) FOR UPDATE SKIP LOCKED))"""
 
 
 class Free(NamedTuple):
-    """What the dead had in hand."""
+    """What was in the hands of nobody who lives."""
 
-    daemons: list[str]  # boot ids
+    daemons: list[str]  # boot ids of those that were found dead now
     ratings: int
     queued: int  # messages that are due again
     held: int  # messages that may have left and must not double
@@ -84,9 +92,21 @@ def beat(
     return done.rowcount == 1
 
 
-def sign_off(connection: Connection, *, boot_id: str) -> None:
-    """Note an orderly end."""
+def sign_off(
+    connection: Connection, *, boot_id: str, resending: Collection[str], now: Milliseconds, suspect: bool
+) -> tuple[int, int]:
+    """Note an end and free what is still in hand; `suspect` says that a rating of it may be the reason.
+
+    Returns how many messages are (due again, held).
+    """
+    _free(connection, [boot_id], deaths=int(suspect))
+    settled = recovery.recover(connection, resending=resending, now=now, owners=[boot_id])
     connection.exec_driver_sql(_SIGN_OFF, (boot_id,))
+    return settled
+
+
+def _free(connection: Connection, owners: Sequence[str], *, deaths: int) -> int:
+    return connection.exec_driver_sql(_FREE, {"owners": owners, "deaths": deaths}).rowcount if owners else 0
 
 
 def living(connection: Connection) -> list[int]:
@@ -102,7 +122,7 @@ def take_over(
     is_gone: Callable[[Mapping[str, object]], bool],
     now: Milliseconds,
 ) -> Free:
-    """Fence the daemons that are dead and free what they had in hand.
+    """Fence the daemons that are dead and free what is in the hands of nobody who lives.
 
     Dead is whose heartbeat is too old, and at once who `is_gone` knows from what it noted of its process. Waits for no
     lock: a daemon that froze in mid-transaction would else stop all others; what it holds is freed at a later look.
@@ -113,13 +133,18 @@ def take_over(
         if is_gone(json.loads(process))
     ]
     fenced = [one for (one,) in connection.exec_driver_sql(_FENCE, (boot_id, gone))]
-    # A daemon that claimed in the very moment of its fencing: what it got so is freed a little later.
-    lately = [one for (one,) in connection.exec_driver_sql(_LATELY)]
-    if not lately:
-        return Free([], 0, 0, 0)
-    ratings = connection.exec_driver_sql(_FREE, (lately,)).rowcount
-    queued, held = recovery.recover(connection, resending=resending, now=now, owners=lately)
-    return Free(fenced, ratings, queued, held)
+    senders = _ids(connection, _SENDERS_GONE)
+    queued, held = recovery.recover(connection, resending, now, owners=senders) if senders else (0, 0)
+    # Leases have no index of their own, for claims need no new index entries. So all that waits is looked through:
+    # where it is little, and after an end, for a daemon may claim in the very moment of its fencing.
+    is_worth_it = connection.exec_driver_sql(_ENDED_LATELY).first() is not None or not is_waiting(connection)
+    workers = _ids(connection, _WORKERS_GONE) if is_worth_it else []
+    return Free(fenced, _free(connection, workers, deaths=1), queued, held)
+
+
+def _ids(connection: Connection, query: str) -> list[str]:
+    walking_indices(connection)
+    return list({str(one) for (one,) in connection.exec_driver_sql(query)})
 
 
 _PICKED = (
