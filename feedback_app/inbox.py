@@ -138,29 +138,34 @@ class SharedInbox(Inbox):
             return Claim((), 0)
         owner, now = self._presence.owner, self._clock()
         if self._presence.suspicious:
-            if self._in_hand:
-                return Claim(())
-            return await self._claim_suspects(owner)
+            return await self._claim_suspects(owner, 0)
         # A look costs the server less than the attempt to lock rows, and an idle daemon looks once a second.
         if not self._idle or await self._store.read(leases.is_waiting):
             found = await self._store.claim(partial(leases.claim_fresh, owner=owner, limit=room))
             if found:
                 failpoints.reached("pipeline.claimed")
                 return self._got(found)
-        claim = await self._wait_for_retry()
         self._idle = True
+        # Suspects that were given back, or have failed, come without a death. Little waits now, so the look is cheap.
+        if await self._store.read(partial(leases.is_suspect_due, now=now)):
+            return await self._claim_suspects(owner, _PAUSE)
+        claim = await self._wait_for_retry()
         if claim.next_in != 0:
             return claim
         found = await self._store.claim(partial(leases.claim_retries, owner=owner, now=now, limit=room))
         return self._got(found) if found else Claim((), _PAUSE)  # another daemon has them
 
-    async def _claim_suspects(self, owner: str) -> Claim[Claimed]:
+    async def _claim_suspects(self, owner: str, pause: float) -> Claim[Claimed]:
+        """Return suspects, with nothing else in hand; where another daemon has them, look on after a pause."""
         from feedback_app.store.postgresql import leases
 
+        self._presence.suspicious = True
+        if self._in_hand:
+            return Claim(())
         found = await self._store.claim(partial(leases.claim_suspects, owner=owner, now=self._clock()))
         if not found:
             self._presence.suspicious = False
-            return Claim((), 0)
+            return Claim((), pause)
         self._take(found)
         return Claim(found, 0)
 

@@ -178,7 +178,7 @@ class Presence:
                 now=self._clock(),
             )
         )
-        if free.daemons:
+        if any(free):
             log.warning(
                 "taking over from daemons that died",
                 extra={

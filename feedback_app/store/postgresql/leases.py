@@ -165,11 +165,22 @@ _WAITING = Statement(
     " ORDER BY id + 0 LIMIT 1"
 )
 
+_SUSPECT_DUE = Statement(
+    "SELECT 1 FROM feedback WHERE state = 'received' AND lease_owner IS NULL AND suspicion > 0"
+    " AND coalesce(retry_at, 0) <= ? ORDER BY id + 0 LIMIT 1"
+)
+
 
 def is_waiting(connection: Connection) -> bool:
     """Whether a new rating waits that nobody has in hand."""
     walking_indices(connection)
     return _WAITING(connection).first() is not None
+
+
+def is_suspect_due(connection: Connection, now: Milliseconds) -> bool:
+    """Whether a rating waits that a daemon died with; looks through all that waits."""
+    walking_indices(connection)
+    return _SUSPECT_DUE(connection, now).first() is not None
 
 
 def claim_fresh(connection: Connection, owner: str, limit: int) -> list[Claimed]:
