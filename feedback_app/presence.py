@@ -215,7 +215,8 @@ class Presence:
 
     async def _sign_off(self, *, is_bug: bool) -> None:
         if not self._store.shared:
-            await self._store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))
+            if not is_bug:  # a rating may have met it: the next start looks for it as after a crash
+                await self._store.write(partial(daemons.stopped, boot_id=self._boot_id, now=self._clock()))
             return
         from feedback_app.store.postgresql import leases
 

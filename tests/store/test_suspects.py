@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from functools import partial
 
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
+from feedback_app.errors import Unavailable
+from feedback_app.presence import Presence
 from feedback_app.store import ratings, suspects
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming
@@ -18,6 +22,25 @@ from tests.making import NOW, incoming
 def store(sqlite_store: SqliteStore) -> SqliteStore:
     """Give what only SQLite has."""
     return sqlite_store
+
+
+@pytest.mark.parametrize(
+    ("end", "suspected"),
+    [(None, []), (asyncio.CancelledError(), []), (Unavailable("away"), []), (RuntimeError("a bug"), [[1]])],
+    ids=repr,
+)
+async def test_after_an_end_by_a_bug_it_is_looked_for_as_after_a_crash(
+    store: SqliteStore, end: BaseException | None, suspected: list[list[int]]
+) -> None:
+    """Else a rating that meets the bug each time would be claimed anew at each start, for ever."""
+    await store.write(partial(ratings.take_in, arrivals=[incoming()], now=NOW))
+    with contextlib.suppress(BaseException):
+        async with Presence(store, boot_id="a", clock=lambda: NOW) as one:
+            await one.sign_on(["email"])
+            if end is not None:
+                raise end
+    async with Presence(store, boot_id="b", clock=lambda: NOW) as next_one:
+        assert await next_one.sign_on(["email"]) == suspected
 
 
 IN_HAND = 200
