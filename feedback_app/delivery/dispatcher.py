@@ -272,7 +272,6 @@ class Dispatcher:
 
     async def _settle(self, results: Sequence[JobResult[Given, Attempt | None]]) -> None:
         tried = [(one.job.claimed, one.value) for one in results if one.value is not None]
-        ended: list[tuple[Message, Settled]] = []
         # Ended in mid-send: it may have left, so it is not given back but decided at the next start.
         untried = [
             one.job
@@ -282,13 +281,16 @@ class Dispatcher:
         for one in untried:
             one.provider.health.unclear(one.claimed.number, self._clock())
         say_broken_off(results, self.channel)
+
+        def unit(connection: Connection) -> list[tuple[Message, Settled]]:
+            for owner in {one.claimed.owner for one in untried}:
+                numbers = [one.claimed.number for one in untried if one.claimed.owner == owner]
+                outbox.release(connection, numbers, owner)
+            return self._record(connection, tried) if tried else []
+
         while True:
             try:
-                if tried:
-                    ended = await self._store.write(partial(self._record, tried=tried))
-                for owner in {one.claimed.owner for one in untried}:
-                    numbers = [one.claimed.number for one in untried if one.claimed.owner == owner]
-                    await self._store.write(partial(outbox.release, numbers=numbers, owner=owner))
+                ended = await self._store.write(unit)  # as one: what is committed is never repeated
                 break
             except Busy:
                 await asyncio.sleep(_STORE_PAUSE)
