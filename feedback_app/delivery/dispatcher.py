@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
 from feedback_app.delivery.counting import about_message, count, say_broken_off
+from feedback_app.delivery.failover import FailOver
 from feedback_app.delivery.provider import noted
 from feedback_app.delivery.settled import ended_by, opted_out, suppressed
 from feedback_app.errors import Busy
@@ -43,7 +44,6 @@ log = logging.getLogger(__name__)
 _LEASE = 30_000  # milliseconds
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 _IN_FLIGHT_PER_WORKER = 8
-_SPARE_PAUSE = 30.0  # seconds until a provider is asked again of which is not known when it can
 _LINGER = 0.005  # seconds that results wait for company before they are recorded together
 
 
@@ -86,6 +86,7 @@ class Dispatcher:
         self._purpose = purpose
         self.channel = channel
         self.providers = tuple(providers)
+        self._fail_over = FailOver(store, self.providers, lease=lease, clock=clock)
         self.conveyor: Conveyor[Given, Attempt | None] = Conveyor(
             f"delivery-{channel}",
             claim=self._claim,
@@ -191,25 +192,8 @@ class Dispatcher:
         if provider.health.refuses(claimed.number):
             return None
         if claimed.refusal:
-            provider.health.unclear(claimed.number, self._clock())
             return await self._given_up(claimed, suppressed(claimed, self._clock()))
-        attempt = await self._try(claimed, provider, ())
-        waits: list[float] = []  # seconds until those can be asked that cannot be asked now
-        for spare in self.providers[self.providers.index(provider) + 1 :]:
-            if attempt is None or attempt.outcome != "permanent":
-                break
-            wait = await self._hand_on(claimed, spare)
-            if wait:
-                waits.append(wait)
-            else:
-                attempt = await self._try(claimed, spare, (*attempt.before, replace(attempt, before=())))
-        if attempt is not None and attempt.outcome == "permanent" and waits:
-            attempt = replace(
-                attempt,
-                state="queued",
-                counted=False,
-                next_attempt_at=attempt.ended_at + int(min(waits) * 1000),
-            )
+        attempt = await self._fail_over.attempt(claimed, provider)
         if attempt is None:
             return None
         if attempt.state == "dead" and attempt.outcome != "unknown":
@@ -221,41 +205,6 @@ class Dispatcher:
         if self._fall_back is not None:
             attempt = replace(attempt, instead=await self._fall_back.instead_of(claimed.message))
         return noted(attempt)
-
-    async def _try(
-        self, claimed: ClaimedMessage, provider: Provider, before: tuple[Attempt, ...]
-    ) -> Attempt | None:
-        if not await provider.mark(self._store, claimed):
-            return None
-        if not self._lease.holds(claimed.owner):
-            return None  # another daemon may be sending it
-        attempt = await provider.attempt(claimed)
-        if attempt is None:
-            return None
-        if before and attempt.outcome == "channel_down":  # else the first would refuse it again at once
-            pause = provider.health.allowance(1, self._clock())[1] or _SPARE_PAUSE
-            attempt = replace(attempt, next_attempt_at=attempt.ended_at + int(pause * 1000))
-        return replace(attempt, before=before) if before else attempt  # a copy costs as much as a send
-
-    async def _hand_on(self, claimed: ClaimedMessage, provider: Provider) -> float:
-        """Let another provider have a refused message; returns the seconds until it can, 0: it has it now."""
-        now = self._clock()
-        count, wait = provider.health.allowance(1, now)
-        if not count:
-            return wait or _SPARE_PAUSE
-
-        def unit(connection: Connection) -> float:
-            allowed = limits.allowance(connection, provider.limit, 1, now)
-            if not allowed.count:
-                return max(1.0, (allowed.again_at - now) / 1000)
-            limits.claimed(connection, provider.limit, 1, now)
-            is_ours = outbox.hand_on(connection, claimed.number, claimed.owner, provider.name)
-            return 0.0 if is_ours else _SPARE_PAUSE
-
-        wait = await self._store.claim(unit)
-        if not wait and provider.health.down:
-            provider.health.probes(claimed.number)
-        return wait
 
     def _record(
         self, connection: Connection, tried: Sequence[tuple[ClaimedMessage, Attempt]]
@@ -278,8 +227,9 @@ class Dispatcher:
             for one in results
             if one.value is None and not any(by.is_sending(one.job.claimed.number) for by in self.providers)
         ]
-        for one in untried:
-            one.provider.health.unclear(one.claimed.number, self._clock())
+        for one in results:
+            for by in self.providers:  # whoever was to be probed with it, and was not, is by another one
+                by.health.unclear(one.job.claimed.number, self._clock())
         say_broken_off(results, self.channel)
 
         def unit(connection: Connection) -> list[tuple[Message, Settled]]:

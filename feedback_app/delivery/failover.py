@@ -1,0 +1,100 @@
+"""What one provider of a channel refuses for good is given to the next, in the same turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from feedback_app.errors import Busy
+from feedback_app.store import limits, outbox
+from feedback_app.store.outbox import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from feedback_app.clock import Clock
+    from feedback_app.delivery.lease import LeaseHolder
+    from feedback_app.delivery.provider import Provider
+    from feedback_app.store.outbox import ClaimedMessage
+    from feedback_app.store.store import Store
+
+_PAUSE = 30.0  # seconds until a provider is asked again of which is not known when it can
+
+
+class FailOver:
+    """Has a message tried by the provider that it was claimed for and, as long as it is refused, by those behind it."""
+
+    def __init__(
+        self, store: Store, providers: Sequence[Provider], *, lease: LeaseHolder, clock: Clock
+    ) -> None:
+        self._store = store
+        self._providers = providers
+        self._lease = lease
+        self._clock = clock
+
+    async def attempt(self, claimed: ClaimedMessage, provider: Provider) -> Attempt | None:
+        """Return how the last try ended, with those before it; None: nobody was given the message.
+
+        Refused by some while others cannot be asked now, it waits for those.
+        """
+        attempt = await self._try(claimed, provider)
+        if attempt is None or attempt.outcome != "permanent":
+            return attempt
+        waits: list[float] = []
+        for spare in self._providers[self._providers.index(provider) + 1 :]:
+            went = await self._by_spare(claimed, spare)
+            if not isinstance(went, Attempt):
+                waits.append(went)
+                continue
+            attempt = replace(went, before=(*attempt.before, replace(attempt, before=())))
+            if attempt.outcome != "permanent":
+                return attempt
+        if not waits:
+            return attempt
+        return _later(replace(attempt, state="queued", counted=False), min(waits))
+
+    async def _try(self, claimed: ClaimedMessage, provider: Provider) -> Attempt | None:
+        if not await provider.mark(self._store, claimed):
+            return None
+        if not self._lease.holds(claimed.owner):
+            return None  # another daemon may be sending it
+        return await provider.attempt(claimed)
+
+    async def _by_spare(self, claimed: ClaimedMessage, spare: Provider) -> Attempt | float:
+        """Let another provider try a refused message; returns the seconds until it can, where it cannot now."""
+        try:
+            wait = await self._hand_on(claimed, spare)
+            attempt = None if wait else await self._try(claimed, spare)
+        except Busy:  # the store says so, once; what the one before it said is not lost by that
+            return _PAUSE
+        if attempt is None:
+            return wait or _PAUSE
+        if attempt.outcome == "channel_down":  # else the first would refuse it again at once
+            return _later(attempt, spare.health.allowance(1, self._clock())[1] or _PAUSE)
+        return attempt
+
+    async def _hand_on(self, claimed: ClaimedMessage, spare: Provider) -> float:
+        """Note that another provider has a message now; returns the seconds until it can, 0: it has it."""
+        now = self._clock()
+        count, wait = spare.health.allowance(1, now)
+        if not count:
+            return wait or _PAUSE
+
+        def unit(connection: Connection) -> float:
+            allowed = limits.allowance(connection, spare.limit, 1, now)
+            if not allowed.count:
+                return max(1.0, (allowed.again_at - now) / 1000)
+            limits.claimed(connection, spare.limit, 1, now)
+            is_ours = outbox.hand_on(connection, claimed.number, claimed.owner, spare.name)
+            return 0.0 if is_ours else _PAUSE
+
+        wait = await self._store.claim(unit)
+        if not wait and spare.health.down:
+            spare.health.probes(claimed.number)
+        return wait
+
+
+def _later(attempt: Attempt, seconds: float) -> Attempt:
+    return replace(attempt, next_attempt_at=attempt.ended_at + int(seconds * 1000))
