@@ -117,7 +117,7 @@ async def _process(folder: Path, url: str, _count: int) -> _Done:
         store = await stack.enter_async_context(PostgresLedger(url).open("daemon"))
         presence = Presence(store, boot_id=secrets.token_hex(8), clock=now_ms)
         await stack.enter_async_context(presence)
-        await presence.sign_on(())
+        await presence.sign_on()
         heartbeat = Ticker(
             Every(seconds=presence.heartbeat), partial(presence.beat, {}, {}), name="heartbeat"
         )

@@ -256,22 +256,13 @@ async def _close(plugin: str, notifier: Notifier) -> None:
         log.warning("plugin did not close", extra={"plugin": plugin, "fault": type(error).__name__})
 
 
-def resending(host: PluginHost) -> list[str]:
-    """Return the channels with a provider that may be given a message again that may have left."""
-    return [
-        channel
-        for channel, providers in host.notifiers.items()
-        if any(one.notifier.on_unknown == "resend" for one in providers)
-    ]
-
-
 async def recover(store: Store, host: PluginHost, settings: Settings, now: Milliseconds) -> None:
     """Free what a dead daemon left in `sending` or due in a wrong time.
 
     Where the ledger is one daemon's, the caller is that one; where it is shared, `Presence` frees what is the dead's.
     """
     if not store.shared:
-        queued, held = await store.write(partial(recovery.recover, resending=resending(host), now=now))
+        queued, held = await store.write(partial(recovery.recover, now=now))
         if queued or held:
             log.warning("taking over what was being sent", extra={"due_again": queued, "held": held})
     last = await store.read(daemons.last)
@@ -280,10 +271,9 @@ async def recover(store: Store, host: PluginHost, settings: Settings, now: Milli
     await pull_in(store, settings.delivery, host.notifiers, now)
 
 
-async def take_back(store: Store, lease: LeaseHolder, host: PluginHost, now: Milliseconds) -> None:
+async def take_back(store: Store, lease: LeaseHolder, now: Milliseconds) -> None:
     """Free what was cut off in mid-send when the grace for a reload was over: due again, or held."""
     owners = [lease.owner] if store.shared else None
-    unit = partial(recovery.recover, resending=resending(host), now=now, owners=owners)
-    queued, held = await store.write(unit)
+    queued, held = await store.write(partial(recovery.recover, now=now, owners=owners))
     if queued or held:
         log.warning("cut off while being sent", extra={"due_again": queued, "held": held})

@@ -157,7 +157,7 @@ class Daemon:
         stack.push_async_callback(self._close_services)
         await service.open()
         await assembly.recover(store, host, settings, self._clock())
-        suspects = await presence.sign_on(assembly.resending(host))
+        suspects = await presence.sign_on()
         store.watch(self._wake)
         self._submissions.open(store, partial(self._from_thread, self._wake))
         while True:
@@ -167,10 +167,9 @@ class Daemon:
                 return service
             # Not waited for: whoever lets go slowly must not hold the next one up.
             self._closing.append(asyncio.create_task(service.followed_by(successor), name="close"))
-            await assembly.take_back(store, presence, service.host, self._clock())
+            await assembly.take_back(store, presence, self._clock())
             service, suspects = successor, []
             self._service = service
-            presence.resending = assembly.resending(service.host)
             self._submissions.scale = assembly.scale_of(service.settings)
 
     def _service_of(self, store: Store, presence: Presence, settings: Settings, host: PluginHost) -> Service:

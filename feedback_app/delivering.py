@@ -90,7 +90,7 @@ async def delivering(
             Presence(store, boot_id=secrets.token_hex(8), clock=now_ms)
         )
         if store.shared:
-            await presence.sign_on(assembly.resending(host))
+            await presence.sign_on()
         dispatchers = assembly.dispatchers_of(
             settings,
             serving,

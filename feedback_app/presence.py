@@ -18,7 +18,7 @@ from feedback_app.logs import dropped_lines
 from feedback_app.store import daemons, starts, suspects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from sqlalchemy import Connection
@@ -51,7 +51,6 @@ class Presence:
         self._stands = False
         self._epoch = 1
         self._beat_at = 0.0
-        self.resending: Collection[str] = ()
         self.owner = boot_id  # under which rows are claimed
         self.suspicious = False  # ratings may wait that a daemon died with
 
@@ -67,12 +66,8 @@ class Presence:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), _PAUSE)
 
-    async def sign_on(self, resending: Collection[str]) -> list[list[int]]:
-        """Note the start; returns the groups of ratings that may have ended the last daemon.
-
-        `resending` names the channels that may send a message again that may have left.
-        """
-        self.resending = resending
+    async def sign_on(self) -> list[list[int]]:
+        """Note the start; returns the groups of ratings that may have ended the last daemon."""
         if self._store.shared:
             await self._register(self._boot_id)
             self._signed_on = True
@@ -173,7 +168,6 @@ class Presence:
             partial(
                 leases.take_over,
                 boot_id=self.owner,
-                resending=self.resending,
                 is_gone=kin.is_gone,
                 now=self._clock(),
             )
@@ -224,7 +218,6 @@ class Presence:
             partial(
                 leases.sign_off,
                 boot_id=self.owner,
-                resending=self.resending,
                 now=self._clock(),
                 suspect=is_bug,  # a rating may have met it
             )

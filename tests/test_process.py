@@ -148,6 +148,29 @@ async def test_a_killed_daemon_loses_nothing_and_doubles_only_what_was_in_flight
     assert len(delivered) - 60 <= marked == in_flight
 
 
+async def test_what_may_have_left_is_marked_by_whoever_recovers_it(tmp_path: Path, start: Start) -> None:
+    """Killed in mid-send; the next start has lost the plugin of that channel. Mended, it sends again what is marked."""
+    ledger = tmp_path / "feedback.db"
+    config = business(tmp_path, plugin=SLOW, config="[delivery]\nworkers = 4\n")
+    await add(ledger, [incoming(f"r{n}", contact=CHATTY) for n in range(20)], NOW)
+    process = start(config, "run")
+    _wait_ready(process)
+    await until(lambda: len(sent(tmp_path)) >= 4)
+    process.kill()
+    process.wait(DEADLINE)
+    in_flight = "SELECT id FROM message WHERE {} ORDER BY id"
+    left = rows(ledger, in_flight.format("state = 'sending'"))
+    assert left
+
+    for plugin in ("raise ImportError", None):
+        business(tmp_path, **({"plugin": plugin} if plugin else {}))
+        again = start(config, "run", "--drain")
+        again.communicate(timeout=DEADLINE)
+        assert again.returncode == 0
+        assert rows(ledger, in_flight.format("maybe_sent_at IS NOT NULL")) == left
+    assert rows(ledger, "SELECT DISTINCT state FROM message") == [("sent",)]
+
+
 def test_a_second_daemon_exits_with_75_and_names_the_first(tmp_path: Path, start: Start) -> None:
     """Busy, told in one line."""
     config = business(tmp_path)

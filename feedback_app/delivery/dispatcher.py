@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from feedback_app.delivery.provider import DeliveryPolicy, Provider
     from feedback_app.delivery.settled import OnSettled
     from feedback_app.model import Message, Milliseconds, Settled
-    from feedback_app.store.limits import Limit
     from feedback_app.store.outbox import Attempt, ClaimedMessage
     from feedback_app.store.store import Store
 
@@ -148,7 +147,7 @@ class Dispatcher:
         out: list[ClaimedMessage] = []  # of customers who opted out
         try:
             claimed, again_at = await self._store.claim(
-                partial(self._claim_allowed, limit=provider.limit, room=room, now=now, out=out)
+                partial(self._claim_allowed, provider=provider, room=room, now=now, out=out)
             )
             provider.limited_until = again_at or None
         except Busy:  # the store says so, once
@@ -169,15 +168,21 @@ class Dispatcher:
         return Claim((), None if due is None else max(0.0, (due - now) / 1000))
 
     def _claim_allowed(
-        self, connection: Connection, limit: Limit, room: int, now: Milliseconds, out: list[ClaimedMessage]
+        self,
+        connection: Connection,
+        provider: Provider,
+        room: int,
+        now: Milliseconds,
+        out: list[ClaimedMessage],
     ) -> tuple[list[ClaimedMessage], Milliseconds]:
         """Claim as many as the provider may be given now; returns them and, where that is none, when to ask again."""
+        limit = provider.limit
         if limit.is_set:
             allowed = limits.allowance(connection, limit, room, now)
             if not allowed.count:
                 return [], allowed.again_at
             room = allowed.count
-        lease = outbox.Lease(self._lease.owner, now + _LEASE, limit.provider)
+        lease = outbox.Lease(self._lease.owner, now + _LEASE, provider.name, provider.marks)
         claimed = outbox.claim(
             connection, self.channel, lease=lease, now=now, limit=room, purpose=self._purpose, suppressed=out
         )

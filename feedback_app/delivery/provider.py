@@ -58,6 +58,7 @@ class Provider:
         self.notifier = notifier
         self.limit = limit
         self.name = limit.provider
+        self.marks = notifier.on_unknown == "hold"  # whether each message is marked before it may leave
         self.limited_until: Milliseconds | None = None  # it may be given nothing before
         pauses = replace(policy.backoff, maximum=min(policy.backoff.maximum, _LONGEST_PAUSE))
         self.health = ChannelHealth(pauses, provider="" if is_sole else self.name)
@@ -77,8 +78,8 @@ class Provider:
         return number in self._sending
 
     async def mark(self, store: Store, claimed: ClaimedMessage) -> bool:
-        """Where a double must not be, commit that the message may leave before it can; False: it must not."""
-        if self.notifier.on_unknown != "hold":
+        """Where a double must not be, commit before the message can leave that it may; False: it must not."""
+        if not self.marks:
             return True
         return await store.write(
             partial(outbox.mark_may_leave, number=claimed.number, owner=claimed.owner, now=self._clock())

@@ -58,9 +58,11 @@ class Lease(NamedTuple):
     owner: str  # boot id of the daemon
     until: Milliseconds
     provider: str | None = None  # the plugin
+    marks: bool = False  # whether it leaves after `mark_may_leave` only
 
 
-_CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?, provider = ?
+_NOT_YET = 0  # `may_leave_at` of what is marked before it may leave; NULL: it may from its claim on
+_CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until = ?, provider = ?, may_leave_at = ?
  WHERE id {picked} (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
                     %s ORDER BY next_attempt_at LIMIT ? {unlocked}){end}
 RETURNING next_attempt_at, id, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
@@ -76,7 +78,7 @@ _CLAIM_SOME = Statement(_CLAIM % "AND purpose = ?", only=_PICK)
 OPTED_OUT = "the customer opted out"
 _SUPPRESS = Statement(
     "UPDATE message SET state = 'suppressed', error = ?, settled_at = ?,"
-    " lease_owner = NULL, lease_until = NULL WHERE id IN ({bigints})"
+    " lease_owner = NULL, lease_until = NULL, may_leave_at = NULL WHERE id IN ({bigints})"
 )
 # A query of its own: inside RETURNING, SQLite 3.40 reads the whole table for every row.
 _OPTED_OUT = Statement("SELECT id FROM customer WHERE id IN ({texts}) AND opted_out_at IS NOT NULL")
@@ -109,7 +111,8 @@ def claim(  # noqa: PLR0913 - what is claimed by whom, and two lists that come o
     """
     walking_indices(connection)
     statement, wanted = (_CLAIM_SOME, (purpose,)) if purpose else (_CLAIM_ALL, ())
-    rows = statement(connection, lease.owner, lease.until, lease.provider, channel, now, *wanted, limit).all()
+    taker = (lease.owner, lease.until, lease.provider, _NOT_YET if lease.marks else None)
+    rows = statement(connection, *taker, channel, now, *wanted, limit).all()
     claimed = [_claimed(row) for row in sorted(rows, key=itemgetter(0, 1))]  # RETURNING promises no order
     if claimed:
         bad = suppressions.among(connection, channel, {one.message.recipient for one in claimed})
@@ -215,21 +218,13 @@ def settle(connection: Connection, attempts: Sequence[Attempt], channel: str = "
         "delivery_attempt",
         ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error", "detail"),
         [
-            (
-                one.number,
-                one.started_at,
-                one.ended_at,
-                one.provider,
-                one.outcome,
-                one.provider_id,
-                one.error,
-                one.detail,
-            )
+            (one.number, one.started_at, one.ended_at, one.provider, one.outcome, one.provider_id, one.error,
+             one.detail)
             for last in attempts
             for one in (*last.before, last)
             if one.outcome != "suppressed"
         ],
-    )
+    )  # fmt: skip
     bad = [
         Suppressed(channel, one.bad_address, one.error or "", one.ended_at)
         for one in attempts

@@ -126,9 +126,9 @@ message = Table(
     Column("next_attempt_at", Moment, nullable=False),
     Column("lease_owner", Text),  # boot id of the daemon that is sending it
     Column("lease_until", Moment),
-    Column(
-        "may_leave_at", Moment
-    ),  # this try's marker, committed before the first byte, where a double must not be
+    # Where a double must not be, when this try's marker was committed, before the first byte; 0 until then. NULL while
+    # it is sent: being claimed is the marker.
+    Column("may_leave_at", Moment),
     Column("maybe_sent_at", Moment),  # a copy may have left without our knowing
     Column("settled_at", Moment),  # when it became sent, suppressed or dead
     Column("provider", Text),

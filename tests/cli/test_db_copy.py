@@ -108,7 +108,7 @@ def test_the_daemon_goes_on_with_the_copy(
 
     ids = sent(folder)
     assert ids.count(first) == 1
-    # The one in flight had left no marker: it surely had not left, so either kind of channel sends it.
+    # The one in flight is not marked as one that must not double, so either kind of channel sends it.
     assert len(ids) == len(set(ids)) == 3
     assert ask(server_url, "SELECT DISTINCT state FROM message") == [("sent",)]
     assert len({one.rpartition(".")[2] for one in ids}) == 1  # the ledger's id goes with it

@@ -30,7 +30,9 @@ from feedback_app.delivery.provider import DeliveryPolicy, Provider
 from feedback_app.delivery.retry import Backoff
 from feedback_app.store import customers, outbox, status
 from feedback_app.store.limits import Limit
+from feedback_app.store.outbox import ClaimedMessage
 from feedback_app.store.sqlite.store import SqliteStore
+from feedback_app.store.store import Store
 from tests.making import NOW, message
 from tests.running import DEADLINE
 
@@ -75,12 +77,13 @@ def _dispatcher(
     notifier: Notifier,
     clock: Callable[[], int],
     limit: Limit | None = None,
+    kind: type[Provider] = Provider,
     **policy: Any,
 ) -> Dispatcher:
     facts: dict[str, Any] = {"workers": 4, "max_attempts": 3, "backoff": Backoff(30, 3600), **policy}
     how = DeliveryPolicy(**facts)
     limit = limit or Limit(provider="scripted", channel="email")
-    provider = Provider(notifier, limit=limit, policy=how, clock=clock)
+    provider = kind(notifier, limit=limit, policy=how, clock=clock)
     return Dispatcher(store, "email", [provider], policy=how, lease=Alone("boot"), clock=clock)
 
 
@@ -424,29 +427,18 @@ async def test_stopping_hard_gives_back_what_was_not_begun_and_leaves_what_was(s
     assert states["queued"] == 20 - states["sending"]
 
 
-class _Locked(Notifier):
-    """Its channel is down once; then, once, the ledger is locked when the marker of a message is to be written."""
+class _Locked(Provider):
+    """While it is down, once, the ledger is locked when the marker of a message is to be written."""
 
-    channel = "email"
+    was_locked = False
 
-    def __init__(self, ledger: sqlite3.Connection) -> None:
-        self._ledger = ledger
-        self.sent = 0
-        self.marked = 0
-
-    @property
-    def on_unknown(self) -> Literal["hold"]:  # type: ignore[override]
-        self.marked += 1
-        if self.marked == 2:
-            self._ledger.execute("BEGIN IMMEDIATE")
-            asyncio.get_running_loop().call_later(0.2, self._ledger.execute, "ROLLBACK")
-        return "hold"
-
-    async def send(self, message: Message) -> Receipt:
-        if self.marked == 1:
-            raise ChannelDown("535 wrong password")
-        self.sent += 1
-        return Receipt()
+    async def mark(self, store: Store, claimed: ClaimedMessage) -> bool:
+        if self.health.down and not self.was_locked:
+            self.was_locked = True
+            other = sqlite3.connect(store.name, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            asyncio.get_running_loop().call_later(0.2, other.close)
+        return await super().mark(store, claimed)
 
 
 async def test_a_probe_that_meets_a_locked_ledger_is_not_the_last_one(
@@ -457,14 +449,19 @@ async def test_a_probe_that_meets_a_locked_ledger_is_not_the_last_one(
     clock = _Time()
     async with SqliteStore(tmp_path / "feedback.db") as store:
         await _queue(store, 2)
-        with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as ledger:
-            notifier = _Locked(ledger)
-            one = _dispatcher(store, notifier, clock, workers=1)
-            async with _delivering(one):
-                for _ in range(3):
-                    await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
-                    clock.now += 31_000
-                    one.conveyor.wake()
+        answers: list[Exception] = [ChannelDown("535 wrong password")]
+
+        async def send(_message: Message) -> Receipt:
+            if answers:
+                raise answers.pop()
+            return Receipt()
+
+        one = _dispatcher(store, _Scripted(send, "hold"), clock, kind=_Locked, workers=1)
+        async with _delivering(one):
+            for _ in range(3):
                 await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+                clock.now += 31_000
+                one.conveyor.wake()
+            await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
         assert await _states(store) == {"sent": 2}
     assert "delivery broke off" in caplog.text

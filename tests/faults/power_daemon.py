@@ -171,7 +171,7 @@ def _wrong_with(ledger: Path, told: Told, figures: Figures) -> Iterator[str]:
             figures.corrupt += 1
             yield f"integrity_check: {sound}"
             return
-        recovery.recover(connection, ["email"], now_ms())  # what a start does first
+        recovery.recover(connection, now_ms())  # what a start does first
         stored = {key for (key,) in base.execute("SELECT external_id FROM feedback")}
         reports = [date for (date,) in base.execute("SELECT local_date FROM report_run")]
         if lost := (told.ratings.keys() - stored) | (told.reports - set(reports)):

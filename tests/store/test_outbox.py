@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import customers, outbox, outcomes, ratings, recovery, status
+from feedback_app.store import customers, outbox, outcomes, ratings, status
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
@@ -135,30 +135,6 @@ async def test_a_temporary_failure_waits_until_its_time(store: Store) -> None:
     assert again.message.attempt == 2
 
 
-async def test_a_crash_makes_messages_of_a_resending_channel_due_at_once(store: Store) -> None:
-    """No attempt is counted, and the row says that a copy may have left."""
-    await _queue(store, 1)
-    await _claim(store)
-    assert await store.write(partial(recovery.recover, resending=["email"], now=NOW + 5)) == (1, 0)
-    row = await store.read(_row)
-    assert (row["state"], row["attempts"], row["next_attempt_at"]) == ("queued", 0, NOW + 5)
-    assert row["maybe_sent_at"] == NOW + 5
-
-
-@pytest.mark.parametrize("marked", [True, False])
-async def test_a_crash_holds_messages_that_must_not_double(store: Store, *, marked: bool) -> None:
-    """Of a holding channel, what may have left is held, and what surely did not is queued again."""
-    await _queue(store, 1, channel="sms")
-    await _claim(store, channel="sms")
-    if marked:
-        assert await store.write(partial(outbox.mark_may_leave, number=1, owner="boot-1", now=NOW))
-    recovered = await store.write(partial(recovery.recover, resending=["email"], now=NOW))
-    row = await store.read(_row)
-    assert recovered == ((0, 1) if marked else (1, 0))
-    assert row["state"] == ("held" if marked else "queued")
-    assert (row["maybe_sent_at"] is not None) == marked
-
-
 async def test_released_messages_are_as_before(store: Store) -> None:
     """What was claimed and not tried costs nothing."""
     await _queue(store, 1)
@@ -193,7 +169,7 @@ async def test_claiming_messages_uses_the_partial_index(sqlite_store: SqliteStor
 
     def plan(connection: Connection) -> str:
         rows = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN " + outbox._CLAIM_ALL.texts["sqlite"], ("b", 1, "p", "email", NOW, 10)
+            "EXPLAIN QUERY PLAN " + outbox._CLAIM_ALL.texts["sqlite"], ("b", 1, "p", None, "email", NOW, 10)
         )
         return "; ".join(row.detail for row in rows)
 
@@ -201,21 +177,6 @@ async def test_claiming_messages_uses_the_partial_index(sqlite_store: SqliteStor
     assert "ix_message_due" in found
     assert "SCAN message" not in found
     assert "SCAN customer" not in found
-
-
-async def test_recovering_reads_only_what_is_stuck(sqlite_store: SqliteStore) -> None:
-    """A start does not read the whole history of messages."""
-
-    def plans(connection: Connection) -> list[str]:
-        hold = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + recovery._HOLD_ALL.texts["sqlite"])
-        queue = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN " + recovery._REQUEUE_ALL.texts["sqlite"], (NOW, "[]", NOW)
-        )
-        return ["; ".join(row.detail for row in found) for found in (hold, queue)]
-
-    for plan in await sqlite_store.write(plans):
-        assert "ix_message_stuck" in plan
-        assert "SCAN message" not in plan
 
 
 def test_a_feedback_shows_no_more_than_it_must() -> None:

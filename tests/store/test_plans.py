@@ -55,7 +55,7 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "mark": partial(outbox.mark_may_leave, number=1, owner="boot-1", now=NOW),
     "settle": partial(outbox.settle, attempts=[ATTEMPT]),
     "release": partial(outbox.release, numbers=[1], owner="boot-1"),
-    "recover": partial(recovery.recover, resending=["email"], now=NOW),
+    "recover": partial(recovery.recover, now=NOW),
     "pull in": partial(waits.pull_in, channels=["email"], longest=3_600_000, now=NOW),
     "next due": partial(outbox.next_due, channel="email"),
     "ends": partial(outbox.ends, numbers=[1]),

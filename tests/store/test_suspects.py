@@ -36,11 +36,11 @@ async def test_after_an_end_by_a_bug_it_is_looked_for_as_after_a_crash(
     await store.write(partial(ratings.take_in, arrivals=[incoming()], now=NOW))
     with contextlib.suppress(BaseException):
         async with Presence(store, boot_id="a", clock=lambda: NOW) as one:
-            await one.sign_on(["email"])
+            await one.sign_on()
             if end is not None:
                 raise end
     async with Presence(store, boot_id="b", clock=lambda: NOW) as next_one:
-        assert await next_one.sign_on(["email"]) == suspected
+        assert await next_one.sign_on() == suspected
 
 
 IN_HAND = 200

@@ -16,7 +16,7 @@ from feedback_app.store.ratings import COLUMNS, Claimed, claimed_rows
 from feedback_app.store.sql import Members, Statement, walking_indices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -92,15 +92,13 @@ def beat(
     return done.rowcount == 1
 
 
-def sign_off(
-    connection: Connection, *, boot_id: str, resending: Collection[str], now: Milliseconds, suspect: bool
-) -> tuple[int, int]:
+def sign_off(connection: Connection, *, boot_id: str, now: Milliseconds, suspect: bool) -> tuple[int, int]:
     """Note an end and free what is still in hand; `suspect` says that a rating of it may be the reason.
 
     Returns how many messages are (due again, held).
     """
     _free(connection, [boot_id], deaths=int(suspect))
-    settled = recovery.recover(connection, resending=resending, now=now, owners=[boot_id])
+    settled = recovery.recover(connection, now=now, owners=[boot_id])
     connection.exec_driver_sql(_SIGN_OFF, (boot_id,))
     return settled
 
@@ -118,7 +116,6 @@ def take_over(
     connection: Connection,
     *,
     boot_id: str,
-    resending: Collection[str],
     is_gone: Callable[[Mapping[str, object]], bool],
     now: Milliseconds,
 ) -> Free:
@@ -134,7 +131,7 @@ def take_over(
     ]
     fenced = [one for (one,) in connection.exec_driver_sql(_FENCE, (boot_id, gone))]
     senders = _ids(connection, _SENDERS_GONE)
-    queued, held = recovery.recover(connection, resending, now, owners=senders) if senders else (0, 0)
+    queued, held = recovery.recover(connection, now=now, owners=senders) if senders else (0, 0)
     # Leases have no index of their own, for claims need no new index entries. So all that waits is looked through:
     # where it is little, and after an end, for a daemon may claim in the very moment of its fencing.
     is_worth_it = connection.exec_driver_sql(_ENDED_LATELY).first() is not None or not is_waiting(connection)

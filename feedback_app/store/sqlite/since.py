@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # `new` is the ledger made of the backup, `main` the old one, or nothing where that cannot be read.
 _HOLD = """UPDATE new.message
    SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
-       maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at, ?),
+       maybe_sent_at = COALESCE(maybe_sent_at, NULLIF(may_leave_at, 0), ?),
        error = 'restored from a backup: it may have left since'
  WHERE state IN ('queued', 'sending')"""
 # Of a message that had not ended the old ledger may know how it did: then nobody needs to be asked whether it left.

@@ -41,9 +41,8 @@ async def _claim_all(store: Store, owner: str) -> None:
     """Take all in hand; one SMS may have left already."""
     await store.write(partial(leases.claim_fresh, owner=owner, limit=9))
     for channel in ("email", "sms"):
-        await store.write(
-            partial(outbox.claim, channel=channel, lease=Lease(owner, NOW + 30_000), now=NOW, limit=9)
-        )
+        lease = Lease(owner, NOW + 30_000, marks=channel == "sms")
+        await store.write(partial(outbox.claim, channel=channel, lease=lease, now=NOW, limit=9))
     await store.write(partial(outbox.mark_may_leave, number=2, owner=owner, now=NOW))
 
 
@@ -64,7 +63,7 @@ async def test_whoever_signs_off_gives_back_all_it_has_in_hand(
     """Due at once, or held where a double must not be; of a bug that ended it a rating may be the reason."""
     with contextlib.suppress(BaseException):
         async with Presence(store, boot_id="a", clock=lambda: NOW) as one:
-            await one.sign_on(["email"])
+            await one.sign_on()
             await _claim_all(store, "a")
             if end is not None:
                 raise end
@@ -92,9 +91,7 @@ async def test_what_is_in_the_hands_of_nobody_who_lives_is_free(
     for one in "ab":
         await store.write(partial(leases.register, boot_id=one, host="h", pid=1, process={}))
     await _claim_all(store, "a")
-    look = partial(
-        leases.take_over, boot_id="b", resending=["email"], is_gone=lambda _process: False, now=NOW
-    )
+    look = partial(leases.take_over, boot_id="b", is_gone=lambda _process: False, now=NOW)
     assert await store.write(look) == leases.Free([], 0, 0, 0)
     do(postgres_url, gone)
     assert await store.write(look) == leases.Free([], 2, 2, 1)
@@ -106,10 +103,10 @@ async def test_a_backlog_is_looked_through_only_after_an_end(store: Store, postg
     """Every few seconds it would cost too much; what is left over from long ago waits as long as the backlog."""
     await store.write(partial(leases.register, boot_id="b", host="h", pid=1, process={}))
     await store.write(partial(leases.claim_fresh, owner="long gone", limit=1))
-    look = partial(leases.take_over, boot_id="b", resending=[], is_gone=lambda _process: False, now=NOW)
+    look = partial(leases.take_over, boot_id="b", is_gone=lambda _process: False, now=NOW)
     assert await store.write(look) == leases.Free([], 0, 0, 0)
     await store.write(partial(leases.register, boot_id="c", host="h", pid=1, process={}))
-    await store.write(partial(leases.sign_off, boot_id="c", resending=[], now=NOW, suspect=False))
+    await store.write(partial(leases.sign_off, boot_id="c", now=NOW, suspect=False))
     assert await store.write(look) == leases.Free([], 1, 0, 0)
 
 
@@ -117,7 +114,7 @@ async def test_signing_off_waits_for_nobody(store: Store, postgres_url: str) -> 
     """What somebody has locked is left to the next look."""
     await store.write(partial(leases.register, boot_id="a", host="h", pid=1, process={}))
     await _claim_all(store, "a")
-    off = partial(leases.sign_off, boot_id="a", resending=["email"], now=NOW, suspect=False)
+    off = partial(leases.sign_off, boot_id="a", now=NOW, suspect=False)
     with psycopg.connect(postgres_url.replace("+psycopg", "")) as holding:
         holding.execute("SELECT 1 FROM feedback WHERE id = 1 FOR UPDATE")
         holding.execute("SELECT 1 FROM message WHERE id = 1 FOR UPDATE")

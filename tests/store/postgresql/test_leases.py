@@ -46,10 +46,9 @@ async def _claim(store: Store, owner: str, limit: int = 10) -> list[Claimed]:
 
 
 async def _take_over(store: Store, boot_id: str = "b", *, gone: bool = False) -> leases.Free:
-    unit = partial(
-        leases.take_over, boot_id=boot_id, resending=["email"], is_gone=lambda _process: gone, now=NOW
+    return await store.write(
+        partial(leases.take_over, boot_id=boot_id, is_gone=lambda _process: gone, now=NOW)
     )
-    return await store.write(unit)
 
 
 def _numbers(claimed: list[Claimed]) -> list[int]:
@@ -90,8 +89,8 @@ async def test_what_a_dead_daemon_had_in_hand_is_free_again(store: Store, postgr
     await _claim(store, "a", 2)
     entries = [message(1), message(2, channel="sms"), message(3, channel="sms")]
     await store.write(partial(outbox.enqueue, entries=entries, now=NOW))
-    lease = Lease("a", NOW + 30_000)
     for channel in ("email", "sms"):
+        lease = Lease("a", NOW + 30_000, marks=channel == "sms")
         await store.write(partial(outbox.claim, channel=channel, lease=lease, now=NOW, limit=9))
     await store.write(partial(outbox.mark_may_leave, number=2, owner="a", now=NOW))
     assert await _take_over(store) == leases.Free([], 0, 0, 0)
@@ -204,7 +203,7 @@ async def test_a_presence_that_was_fenced_goes_on_under_a_new_id(store: Store, p
     """What it claimed before is not its own any more, and it says so before anything leaves."""
     time = 100.0
     one = Presence(store, boot_id="a", clock=lambda: NOW, stopwatch=lambda: time)
-    await one.sign_on(["email"])
+    await one.sign_on()
     assert one.holds("a")
     time += leases.LEASE  # frozen so long, it knows by itself
     assert not one.holds()
@@ -220,7 +219,7 @@ async def test_a_presence_that_was_fenced_goes_on_under_a_new_id(store: Store, p
 async def test_a_new_id_is_used_only_once_it_is_in_the_ledger(store: Store, postgres_url: str) -> None:
     """What is claimed under an id that nobody knows would be nobody's after a kill just then."""
     one = Presence(store, boot_id="a", clock=lambda: NOW)
-    await one.sign_on(["email"])
+    await one.sign_on()
     do(postgres_url, "UPDATE daemon SET fenced_at = 1")
     do(
         postgres_url,
@@ -241,7 +240,7 @@ async def test_a_new_id_is_used_only_once_it_is_in_the_ledger(store: Store, post
 async def test_a_presence_says_how_it_fares_and_takes_over(store: Store, postgres_url: str) -> None:
     """One heartbeat does both, and tells whether there is something to do now."""
     one = Presence(store, boot_id="b", clock=lambda: NOW)
-    await one.sign_on(["email"])
+    await one.sign_on()
     one.suspicious = False
     await _sign_on(store, "a")
     await _take_in(store, 1)

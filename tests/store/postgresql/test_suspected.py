@@ -71,7 +71,7 @@ async def test_a_suspect_that_fails_is_tried_five_times_and_dead(
         raise ValueError("cannot read this one")
 
     async with Presence(store, boot_id="b", clock=lambda: now) as presence:
-        await presence.sign_on([])
+        await presence.sign_on()
         do(postgres_url, f"UPDATE feedback SET suspicion = {suspicion}")
         async with _processing(store, presence, fail, lambda: now) as one:
             for _ in range(5):
@@ -85,7 +85,7 @@ async def test_a_suspect_that_fails_is_tried_five_times_and_dead(
 async def test_suspects_that_another_daemon_gave_back_are_done(store: Store, postgres_url: str) -> None:
     """It was stopped in order, so nobody was fenced; who runs finds them once there is nothing else."""
     async with Presence(store, boot_id="b", clock=lambda: NOW) as presence:
-        await presence.sign_on([])
+        await presence.sign_on()
         async with _processing(store, presence, _done) as one:
             await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
             assert not presence.suspicious
@@ -99,7 +99,7 @@ async def test_suspects_that_another_daemon_gave_back_are_done(store: Store, pos
 async def test_what_is_freed_late_makes_suspicious_too(store: Store, postgres_url: str) -> None:
     """Of a daemon that was fenced at an earlier look, or that had stopped, nobody is fenced any more."""
     async with Presence(store, boot_id="b", clock=lambda: NOW) as presence:
-        await presence.sign_on([])
+        await presence.sign_on()
         presence.suspicious = False
         await store.write(partial(leases.claim_fresh, owner="gone", limit=9))
         assert await presence.beat({}, {})
