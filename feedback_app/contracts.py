@@ -33,7 +33,9 @@ class Notifier(ABC):
 
     channel: str  # the name that customers prefer: lower case, such as "email"
     timeout: float = 60.0  # seconds one `send` may take
-    on_unknown: Literal["resend", "hold"] = "hold"  # after OutcomeUnknown, a time-out or a crash in mid-send;
+    on_unknown: Literal["resend", "hold"] = (
+        "hold"  # after OutcomeUnknown, a bug, a time-out or a crash in mid-send;
+    )
     # "resend" only where the far side tells a second copy by the message's id
 
     @abstractmethod
@@ -42,9 +44,9 @@ class Notifier(ABC):
 
         Raises TemporaryFailure (surely not sent), PermanentFailure (never will be), ChannelDown (nothing can be
         sent now) or OutcomeUnknown (may have been sent). Anything else is a bug in the plugin: it is logged with
-        the plugin's name, and the message is retried as often as a temporary failure. Five messages that end so
-        or take longer than `timeout`, and none that leaves between them, suspend the channel: it counts as down. So do
-        five sends that block the event loop.
+        the plugin's name, and as nobody knows whether it came up before the message left, `on_unknown` decides. Five
+        messages that end so or take longer than `timeout`, and none that leaves between them, suspend the channel: it
+        counts as down. So do five sends that block the event loop.
         """
 
     def address(self, customer: Customer) -> str | None:

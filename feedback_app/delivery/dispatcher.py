@@ -201,7 +201,7 @@ class Dispatcher:
         attempt = await self._fail_over.attempt(claimed, provider)
         if attempt is None:
             return None
-        if attempt.state == "dead" and attempt.outcome != "unknown":
+        if attempt.state == "dead" and attempt.outcome not in outbox.MAY_HAVE_LEFT:
             return await self._given_up(claimed, attempt)
         return noted(attempt)
 

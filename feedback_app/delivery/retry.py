@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedback_app.concurrency.bounded import Abandoned
 from feedback_app.errors import ChannelDown, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from feedback_app.store.outbox import MAY_HAVE_LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,20 +65,20 @@ def judge(
 
     A message that only probes whether its `suspended` channel works again pays nothing for the plugin's faults.
     """
-    fault = isinstance(error, Abandoned | TimeoutError)
+    fault = not isinstance(error, TemporaryFailure | OutcomeUnknown)
     match error:
         case PermanentFailure():
             return Verdict(outcome="permanent", state="dead")
         case ChannelDown():
             return Verdict(outcome="channel_down", state="queued", counted=False)
-        case OutcomeUnknown() | TimeoutError() if notifier.on_unknown == "hold":
-            return Verdict(outcome="unknown", state="held", fault=fault)
-        case OutcomeUnknown() | TimeoutError():
-            outcome: AttemptOutcome = "unknown"
         case TemporaryFailure():
-            outcome = "temporary"
+            outcome: AttemptOutcome = "temporary"
+        case OutcomeUnknown() | TimeoutError():
+            outcome = "unknown"
         case _:
-            outcome, fault = "bug", True
+            outcome = "bug"
+    if outcome in MAY_HAVE_LEFT and notifier.on_unknown == "hold":
+        return Verdict(outcome=outcome, state="held", fault=fault)
     if fault and suspended:
         return Verdict(outcome=outcome, state="queued", counted=False, fault=True)
     if attempt >= max_attempts:

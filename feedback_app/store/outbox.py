@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 AttemptOutcome: TypeAlias = Literal[
     "sent", "temporary", "permanent", "channel_down", "unknown", "bug", "suppressed"
 ]
+# After what is no answer. A bug may come up behind the last byte, as when the plugin misreads what was answered to it.
+MAY_HAVE_LEFT: frozenset[AttemptOutcome] = frozenset({"unknown", "bug"})
 NextState: TypeAlias = Literal["sent", "queued", "held", "suppressed", "dead"]
 
 _COLUMNS = (
@@ -191,7 +193,7 @@ _SETTLE = Statement(
        attempts = attempts + ended.counted,
        next_attempt_at = COALESCE(ended.next_attempt_at, message.next_attempt_at),
        settled_at = CASE WHEN ended.state IN ('sent', 'suppressed', 'dead') THEN ended.ended_at END,
-       maybe_sent_at = COALESCE(maybe_sent_at, CASE ended.outcome WHEN 'unknown' THEN ended.ended_at END),
+       maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN ended.outcome IN ('unknown', 'bug') THEN ended.ended_at END),
        lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        provider = NULLIF(ended.provider, ''), provider_id = ended.provider_id,
        error = CASE WHEN ended.state = 'sent' AND message.receipt = 'failed' THEN message.receipt_detail

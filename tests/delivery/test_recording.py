@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 from sqlalchemy import Connection
@@ -33,6 +33,21 @@ class _Down(Notifier):
 
     async def send(self, message: Message) -> Receipt:
         raise ChannelDown("535 wrong password")
+
+
+class _Careless(Notifier):
+    """Cannot read the answer to what the far side has taken."""
+
+    channel = "email"
+
+    def __init__(self, on_unknown: Literal["resend", "hold"]) -> None:
+        self.on_unknown = on_unknown
+        self.taken: list[str] = []
+
+    async def send(self, message: Message) -> Receipt:
+        self.taken.append(message.id)
+        answer: dict[str, str] = {}
+        return Receipt(provider_id=answer["id"])
 
 
 class _LockedAfterATry(SqliteStore):
@@ -84,3 +99,17 @@ async def test_a_ledger_that_is_locked_meanwhile_has_each_try_once(
     assert ask(store.path, "SELECT message_number, outcome FROM delivery_attempt") == [(1, "channel_down")]
     assert ask(store.path, "SELECT tries FROM tries_by_minute") == [(1,)]
     assert ask(store.path, "SELECT DISTINCT state, lease_owner FROM message") == [("queued", None)]
+
+
+@pytest.mark.parametrize(("on_unknown", "state"), [("hold", "held"), ("resend", "queued")])
+async def test_what_a_plugin_fails_on_by_its_own_fault_may_have_left(
+    store: SqliteStore, on_unknown: Literal["resend", "hold"], state: str
+) -> None:
+    """It is marked, and held where it must not double; nobody knows whether the last byte was out."""
+    await store.write(partial(outbox.enqueue, entries=[message(1, customer=None)], now=NOW))
+    notifier = _Careless(on_unknown)
+    async with _delivering(store, notifier) as one:
+        await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
+    assert len(notifier.taken) == 1
+    assert ask(store.path, "SELECT state, maybe_sent_at, may_leave_at FROM message") == [(state, NOW, None)]
+    assert ask(store.path, "SELECT outcome FROM delivery_attempt") == [("bug",)]

@@ -74,11 +74,22 @@ def test_each_kind_of_failure_is_told_apart(error: BaseException, wanted: Verdic
     assert _judge(error) == wanted
 
 
-@pytest.mark.parametrize("error", [OutcomeUnknown("cut"), TimeoutError()])
-def test_what_may_have_left_is_held_where_it_must_not_double(error: Exception) -> None:
-    """Neither sent again nor counted as dead: a person decides."""
-    fault = isinstance(error, TimeoutError)
-    assert _judge(error, on_unknown="hold") == Verdict(outcome="unknown", state="held", fault=fault)
+@pytest.mark.parametrize(
+    ("error", "outcome", "fault"),
+    [
+        (OutcomeUnknown("cut"), "unknown", False),
+        (TimeoutError(), "unknown", True),
+        (ValueError("bug"), "bug", True),
+        (SystemExit(3), "bug", True),
+    ],
+)
+@pytest.mark.parametrize("suspended", [True, False])
+def test_what_may_have_left_is_held_where_it_must_not_double(
+    error: BaseException, outcome: Literal["unknown", "bug"], *, fault: bool, suspended: bool
+) -> None:
+    """Neither sent again nor counted as dead: a person decides. A bug may come up behind the last byte, too."""
+    verdict = _judge(error, attempt=3, on_unknown="hold", suspended=suspended)
+    assert verdict == Verdict(outcome=outcome, state="held", fault=fault)
 
 
 @pytest.mark.parametrize("error", [TemporaryFailure("450"), OutcomeUnknown("cut"), ValueError("bug")])
