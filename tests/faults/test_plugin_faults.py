@@ -206,9 +206,9 @@ async def test_a_plugin_that_fails_on_everything_is_suspended_and_the_others_go_
     ledger = tmp_path / "feedback.db"
     async with running(daemon(config)):
         await until(lambda: len(sent(tmp_path)) == 40)
-        await until(lambda: rows(ledger, "SELECT channels FROM daemon")[0][0] != "{}")
-        (found,) = rows(ledger, "SELECT channels FROM daemon")[0]
-    reason = json.loads(found)["chat"]["reason"]
+        reason = "SELECT channels ->> '$.chat.reason' FROM daemon"
+        await until(lambda: rows(ledger, reason) != [(None,)])
+        ((reason,),) = rows(ledger, reason)
     assert reason.startswith("suspended: 5 failures in a row of plugin chat: KeyError at /")
     assert "chat.py:" in reason
     assert rows(
