@@ -135,7 +135,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     except ValueError:
         try:
             date = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # no date, or one of numbers that no calendar has
             return None
         seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
     return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, seconds))

@@ -91,6 +91,6 @@ def _wish(error: BaseException) -> float:
     """Return the seconds that the far side asks for, 0 where it does not or makes no sense."""
     try:
         wish = float(error.retry_after) if isinstance(error, TemporaryFailure) and error.retry_after else 0.0
-    except (TypeError, ValueError):  # a plugin may hand a header over as it came
+    except (TypeError, ValueError, OverflowError):  # a plugin may hand a header over as it came
         return 0.0
     return min(wish, _LONGEST_WISH) if wish > 0 else 0.0  # NaN is not above 0

@@ -115,7 +115,7 @@ def test_the_far_sides_wish_is_kept_within_reason(wish: float | None, wanted: fl
 
 
 @pytest.mark.parametrize(
-    ("wish", "wanted"), [("120", 120), ("in a minute", 15), (float("nan"), 15), ([], 15)]
+    ("wish", "wanted"), [("120", 120), ("in a minute", 15), (float("nan"), 15), ([], 15), (10**400, 15)]
 )
 def test_a_wish_that_is_no_number_does_no_harm(wish: Any, wanted: float) -> None:
     """A plugin may hand a header over as it came."""
