@@ -106,15 +106,18 @@ class HttpGateway:
 
 
 def refusal(
-    answer: Answer, said: str, now: float, *, repeatable: bool, lost_is_down: bool = False
+    answer: Answer, said: str, now: float, *, piece: str = "", repeatable: bool, lost_is_down: bool = False
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
     """Return the error that an answer other than a success means, where its status is all there is to go by.
 
     `repeatable`: the far side tells a second copy, so an answer 5xx, after which it may have been taken, is an
     ordinary failure. `lost_is_down`: there is one address for all, and who is not found there never will be.
+    `piece`, what of the body may be kept, stays in the ledger: why a channel is down is logged, and an answer may quote
+    a part of the text by which it is not known as that.
     """
+    whole = f"{said}: {piece}" if piece else said
     if answer.status in _BUSY or (repeatable and answer.status in _SERVER_ERRORS):
-        return TemporaryFailure(said, retry_after(answer.retry_after, now))
+        return TemporaryFailure(whole, retry_after(answer.retry_after, now))
     if answer.status in _LOGIN:
         return ChannelDown(f"{said}; check the secrets")
     if answer.status in _REDIRECTS:
@@ -122,8 +125,8 @@ def refusal(
     if lost_is_down and answer.status in _LOST:
         return ChannelDown(f"{said}; check url")
     if answer.status in _CLIENT_ERRORS:
-        return PermanentFailure(said)
-    return OutcomeUnknown(said)
+        return PermanentFailure(whole)
+    return OutcomeUnknown(whole)
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -64,9 +64,7 @@ class Kannel:
         piece = piece_of(answer.body, private)
         if answer.status == _TAKEN:
             return Receipt(detail=piece or None)  # Kannel gives its messages no ids
-        raise _refusal(
-            answer, f"{self._gateway} answered {answer.status}" + (f": {piece}" if piece else ""), now
-        )
+        raise _refusal(answer, f"{self._gateway} answered {answer.status}", piece, now)
 
     def _headers(self, sms: Sms) -> dict[str, str]:
         user = self._user
@@ -84,10 +82,10 @@ class Kannel:
         return headers
 
 
-def _refusal(answer: Answer, said: str, now: float) -> Exception:
+def _refusal(answer: Answer, said: str, piece: str, now: float) -> Exception:
     """Return the error that an answer other than 202 means; some say in words only what became of the message."""
     if _NOT_ROUTABLE in answer.body:
-        return PermanentFailure(said)
+        return PermanentFailure(f"{said}: {piece}")
     if _LATER in answer.body:
-        return TemporaryFailure(said, retry_after(answer.retry_after, now))
-    return refusal(answer, said, now, repeatable=False, lost_is_down=True)
+        return TemporaryFailure(f"{said}: {piece}", retry_after(answer.retry_after, now))
+    return refusal(answer, said, now, piece=piece, repeatable=False, lost_is_down=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,13 +31,19 @@ def presentable(text: str, private: Iterable[str] = ()) -> str:
 def piece_of(body: bytes, private: Iterable[str | None]) -> str:
     """Return the beginning of an answer as `presentable` does, without what it repeats of the request.
 
-    `private` is what was in the request, secrets, address and texts, as it was before it was put into JSON.
+    `private` is what was in the request, secrets, address and texts, as it was before it was put into JSON or a URL.
     """
     text = body.decode("utf-8", "replace")
     for value in sorted({value for value in private if value}, key=len, reverse=True):
-        for form in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+        for form in _forms(value):
             text = text.replace(form, "(private)") if len(form) > _SURE_LENGTH else _without(text, form)
     return presentable(text)
+
+
+def _forms(value: str) -> set[str]:
+    whole = value.encode("utf-8", "replace")  # half of a letter beyond 16 bits is no text anywhere else
+    in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    return {value, *in_json, quote(whole, safe=""), quote_plus(whole)}
 
 
 def _without(line: str, word: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import urlencode
 
 from feedback_app import OutcomeUnknown, Receipt
 from feedback_app.plugins._http_gateway import ANSWER_LIMIT, Answer, HttpGateway, refusal
@@ -13,7 +13,7 @@ from feedback_app.plugins._placeholders import Json, as_it_is, escape_for, fill,
 from feedback_app.plugins._redaction import piece_of, presentable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from feedback_app.plugins._sms import Sms
     from feedback_app.plugins._sms_http_settings import HttpSettings
@@ -75,12 +75,19 @@ class HttpSms:
         return "", b""
 
     def _receipt(self, answer: Answer, values: Mapping[str, str], now: float) -> Receipt:
-        piece = piece_of(answer.body, _private(values))
-        said = f"answered {answer.status}" + (f": {piece}" if piece else "")
+        piece = piece_of(answer.body, [values[name] for name in ("secret", "text", "to", "number")])
+        said = f"answered {answer.status}"
         settings = self._settings
         if answer.status not in settings.success_status:
-            repeatable = settings.idempotency_header is not None
-            raise refusal(answer, f"{self._gateway} {said}", now, repeatable=repeatable, lost_is_down=True)
+            raise refusal(
+                answer,
+                f"{self._gateway} {said}",
+                now,
+                piece=piece,
+                repeatable=settings.idempotency_header is not None,
+                lost_is_down=True,
+            )
+        said += f": {piece}" if piece else ""
         text = answer.body.decode("utf-8", "replace")
         content = _json(text) if settings.success_json or settings.id_json else None
         pattern = settings.success_regex
@@ -97,11 +104,6 @@ class HttpSms:
         if self._settings.id_regex and (match := re.search(self._settings.id_regex, text[:_LOOKED_AT])):
             return presentable(match[1] or "") or None
         return None
-
-
-def _private(values: Mapping[str, str]) -> Iterator[str]:
-    for name in ("secret", "text", "to", "number"):
-        yield from (values[name], quote(values[name], safe=""), quote_plus(values[name]))
 
 
 def _json(text: str) -> Json:

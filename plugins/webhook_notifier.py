@@ -97,10 +97,10 @@ class WebhookNotifier(Notifier):
         names = (message.customer_name, *(message.customer_name or "").split())
         private = (message.recipient, *names, message.subject, message.text, message.html)
         piece = piece_of(answer.body, private)
-        said = f"answered {answer.status}" + (f": {piece}" if piece else "")
+        said = f"answered {answer.status}"
         if answer.status in _TAKEN:
-            return Receipt(detail=said)
-        raise refusal(answer, f"{self._gateway} {said}", now, repeatable=True)
+            return Receipt(detail=f"{said}: {piece}" if piece else said)
+        raise refusal(answer, f"{self._gateway} {said}", now, piece=piece, repeatable=True)
 
     async def close(self) -> None:
         """Close all connections."""

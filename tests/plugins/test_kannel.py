@@ -99,7 +99,7 @@ async def test_a_wrong_password_pauses_the_channel(kannel: Kannel) -> None:
     async with opened(notifier(kannel.url, password="canary-wrong")) as one:
         outcome = await outcome_of(one, message())
     assert isinstance(outcome, ChannelDown)
-    assert "answered 403: Authorization failed for sendsms; check the secrets" in outcome.reason
+    assert "answered 403; check the secrets" in outcome.reason
     assert "canary" not in outcome.reason
 
 
@@ -146,7 +146,16 @@ CASES: list[tuple[Reply, type, str]] = [
     (answer("204 Nothing"), OutcomeUnknown, "answered 204"),
     (answer("400 Bad", b"Sender missing and no global set, rejected"), PermanentFailure, "Sender missing"),
     (answer("403 Forbidden", b"Not routable. Do not try again."), PermanentFailure, "Not routable"),
-    (answer("403 Forbidden", b"Authorization failed for sendsms"), ChannelDown, "Authorization failed"),
+    (
+        answer("403 Forbidden", b"Authorization failed for sendsms"),
+        ChannelDown,
+        "answered 403; check the secrets",
+    ),
+    (
+        answer("400 Bad", b"to=%2B4915112345678&text=Thank%20you%21+Thank+you%21"),
+        PermanentFailure,
+        "answered 400: to=(private)&text=(private)+(private)",
+    ),
     (answer("404 Not Found", b"Unknown request."), ChannelDown, "check url"),
     (
         answer("302 Found", b"", "Location: http://169.254.169.254/"),
