@@ -24,9 +24,9 @@ from feedback_app.plugins._smtp_replies import (
     TurnedAway,
     is_refusal,
     refusal,
-    said,
     silence,
     why_not_open,
+    without_address,
 )
 from feedback_app.plugins._smtp_wire import HungUp, NotSmtp, Wire
 
@@ -168,7 +168,7 @@ class Conversation:
         if reply.code != _OK:
             raise await self._refused(DOT, reply, mail)
         self._in_step = self._wire.quiet
-        return said(reply, mail)
+        return without_address(reply, mail)
 
     def leave(self) -> None:
         """Say goodbye and close, without waiting for the answer."""
@@ -263,7 +263,7 @@ class Conversation:
         After a proper no the conversation goes on, once the commands that had left with the refused one are
         refused too. A server that wants the mail all the same would take the next command for its text.
         """
-        error = refusal(step, reply, f"{self._server} answered {step} with {said(reply, mail)}")
+        error = refusal(step, reply, str(self._server), mail)
         if is_refusal(reply.code) and await self._refuses_what_follows(step) and self._wire.quiet:
             self._in_step = self._needs_reset = True
         return error

@@ -49,14 +49,16 @@ def is_refusal(code: int) -> bool:
 
 
 def refusal(
-    step: Step, reply: SMTPResponse, said: str
+    step: Step, reply: SMTPResponse, who: str, mail: Mail
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
-    """Return the error that a reply other than the wanted one means at this step; `said` says so."""
+    """Return the error that the reply of `who`, other than the wanted one, means at this step."""
     code = reply.code
+    said = f"{who} answered {step} with {without_address(reply, mail)}"
     if step == "MAIL" and code == SHUTTING_DOWN:
         return TurnedAway(said)
     if code in _LOGIN_CODES:
-        return ChannelDown(said)
+        # Why a channel is down is logged; from RCPT on the server knows words of the customer's that it may quote.
+        return ChannelDown(said if step == "MAIL" else f"{who} answered {step} with {code}")
     if code in _TEMPORARY:
         greylisted = step == "RCPT" and code in _GREYLIST_CODES
         return TemporaryFailure(said, retry_after=GREYLIST_WAIT if greylisted else None)
@@ -68,7 +70,7 @@ def refusal(
     return OutcomeUnknown(said) if step == DOT else TemporaryFailure(said)
 
 
-def said(reply: SMTPResponse, mail: Mail) -> str:
+def without_address(reply: SMTPResponse, mail: Mail) -> str:
     """Return the reply without the customer's address or mailbox, either of which servers like to quote."""
     mailbox = mail.recipient.partition("@")[0]
     return f"{reply.code} {presentable(reply.message, (mail.recipient, mailbox))}"

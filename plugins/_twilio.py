@@ -44,6 +44,7 @@ _CHANNEL_DOWN = {  # statuses that every message would get, and what to do about
 }
 
 _SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
+_CODES = 100_000  # its error codes have five digits; a longer number may be a customer's
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -96,7 +97,8 @@ class Twilio:
         sid, code = content.get("sid"), content.get("code")
         if answer.status in _CREATED and isinstance(sid, str) and sid:
             return presentable(sid)
-        raise _refusal(answer, code if isinstance(code, int) else None, str(self._account), now)
+        is_code = isinstance(code, int) and 0 < code < _CODES
+        raise _refusal(answer, code if is_code else None, str(self._account), now)
 
 
 def _refusal(

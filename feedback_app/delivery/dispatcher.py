@@ -176,6 +176,7 @@ class Dispatcher:
         out: list[ClaimedMessage],
     ) -> tuple[list[ClaimedMessage], Milliseconds]:
         """Claim as many as the provider may be given now; returns them and, where that is none, when to ask again."""
+        out.clear()  # of a run that was not committed
         limit = provider.limit
         if limit.is_set:
             allowed = limits.allowance(connection, limit, room, now)

@@ -56,6 +56,16 @@ async def test_a_failed_login_pauses_the_channel_without_showing_the_account(
     assert "MAIL" not in server.seen
 
 
+@pytest.mark.parametrize("step", ["RCPT", "DATA", "DOT"])
+async def test_a_channel_that_goes_down_in_mid_mail_quotes_nothing_of_it(step: str) -> None:
+    """The reason is logged and shown, and the server has read words of the customer's by then."""
+    script: Script = {step: "535 5.7.8 log in first: Dear Canary,"}
+    async with ScriptedSmtpServer(script) as server, opened(notifier(server)) as one:
+        failure = await failure_of(one, message())
+    assert isinstance(failure, ChannelDown)
+    assert failure.reason.endswith(" with 535")
+
+
 def over(server: RecordingSmtpServer | ScriptedSmtpServer, tls: str, *, login: bool = False) -> Notifier:
     """Return the notifier that talks to a server only over TLS."""
     settings = {"transport": "smtp", "host": "localhost", "port": server.port, "tls": tls}
