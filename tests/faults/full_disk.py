@@ -157,8 +157,9 @@ def _progress(one: Scene) -> tuple[int, int]:
 
 
 async def _judge(one: Scene, seed: int, daemon: Program, figures: Figures) -> None:
-    verdict = await one.settle_and_judge()
+    verdict = await one.settle_and_judge()  # it was never killed, so it knows of each message how it ended
+    unclear = [f"{verdict.maybe_sent} messages marked, {verdict.held} held"] if verdict.maybe_sent else []
     refusals, waits = _refused(one, daemon)
     figures.refusals += refusals
     figures.waits += waits
-    figures.add(verdict, f"seed {seed}")
+    figures.add(verdict, f"seed {seed}", in_flight=0, more=unclear)

@@ -77,7 +77,7 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
     chance = random.Random(first_seed)
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
         folder = Path(name)
-        async with Sinks(delay=0.01) as sinks:
+        async with Sinks(delay=0.01, refuses=True) as sinks:
             (folder / "config.toml").write_text(config_text(sinks))
             file.create(folder / "feedback.db")
             feeder = await _feed(folder, first_seed)

@@ -26,7 +26,6 @@ _LISTS = {
     ("low-ratings", "note"),
     ("customers", "add"),
     ("messages", "list"),
-    ("messages", "retry"),
 }
 READY_LIMIT = 30.0  # seconds
 

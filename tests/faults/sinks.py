@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+_REFUSED = 10
 _MESSAGE_ID = re.compile(rb"^Message-ID: <([^>]+)>", re.MULTILINE | re.IGNORECASE)
 
 
 class Sinks:
     """`mails` counts Message-IDs, `texts` counts recipients of SMS; both as accepted, before the answer is sent.
 
+    Like servers of the real world they quote what they were told. With `refuses`, one in ten is refused for now.
+
     `at(stage)` is called when a conversation has come to a stage: connect, mail, rcpt, data (a part of the mail is
     there), dot (taken, not answered); of SMS request (the form is not yet read) and taken (not answered).
     """
 
-    def __init__(self, delay: float = 0.0, at: Callable[[str], None] = lambda _stage: None) -> None:
+    def __init__(
+        self,
+        delay: float = 0.0,
+        at: Callable[[str], None] = lambda _stage: None,
+        *,
+        refuses: bool = False,
+    ) -> None:
         self.mails: Counter[str] = Counter()
         self.texts: Counter[str] = Counter()
         self._at = at
         self._delay = delay  # seconds before each answer, so that kills find messages in flight
+        self._refuses = refuses
+        self._asked = 0
         self._servers: list[asyncio.Server] = []
 
     async def __aenter__(self) -> Self:
@@ -48,9 +60,12 @@ class Sinks:
                     self._at(verb.decode().lower())
                 if verb == b"DATA":
                     writer.write(b"354 go on\r\n")
-                    await self._take_mail(reader)
+                    text = await self._take_mail(reader)
                     await asyncio.sleep(self._delay)
-                    writer.write(b"250 taken\r\n")
+                    writer.write(b"250 taken: %s\r\n" % text)
+                elif verb == b"RCPT":
+                    code = b"452" if self._is_refused() else b"250"
+                    writer.write(b"%s for %s\r\n" % (code, line[8:].strip()))
                 elif verb == b"EHLO":
                     writer.write(b"250-sink\r\n250 AUTH PLAIN\r\n")
                 elif verb == b"AUTH":
@@ -66,13 +81,19 @@ class Sinks:
         finally:
             writer.close()
 
-    async def _take_mail(self, reader: asyncio.StreamReader) -> None:
+    def _is_refused(self) -> bool:
+        self._asked += 1
+        return self._refuses and self._asked % _REFUSED == 0
+
+    async def _take_mail(self, reader: asyncio.StreamReader) -> bytes:
+        """Return a line of it that says who the customer is."""
         begin = await reader.readline()
         self._at("data")
         mail = begin + await reader.readuntil(b"\r\n.\r\n")
         found = _MESSAGE_ID.search(mail)
         self.mails[found.group(1).decode() if found else "?"] += 1
         self._at("dot")
+        return next((line.strip() for line in mail.splitlines() if b"Canary" in line), b"")
 
     async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from urllib.parse import parse_qs
@@ -82,11 +103,18 @@ class Sinks:
                 self._at("request")
                 length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))  # type: ignore[union-attr]
                 form = parse_qs((await reader.readexactly(length)).decode())
-                self.texts[form["To"][0]] += 1
-                self._at("taken")
+                answer = {"to": form["To"][0], "body": form["Body"][0]}
+                if self._is_refused():
+                    status = b"429 Too Many Requests"
+                    answer |= {"message": f"{form['To'][0]}: too many", "code": 20429}
+                else:
+                    status = b"201 Created"
+                    self.texts[form["To"][0]] += 1
+                    self._at("taken")
+                    answer |= {"sid": f"SM{sum(self.texts.values()):032x}", "status": "queued"}
                 await asyncio.sleep(self._delay)
-                body = b'{"sid": "SM%032x", "status": "queued"}' % sum(self.texts.values())
-                writer.write(b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n")
+                body = json.dumps(answer).encode()
+                writer.write(b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n" % status)
                 writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
