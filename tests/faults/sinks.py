@@ -103,7 +103,7 @@ class Sinks:
                 self._at("request")
                 length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))  # type: ignore[union-attr]
                 form = parse_qs((await reader.readexactly(length)).decode())
-                answer = {"to": form["To"][0], "body": form["Body"][0]}
+                answer: dict[str, str | int] = {"to": form["To"][0], "body": form["Body"][0]}
                 if self._is_refused():
                     status = b"429 Too Many Requests"
                     answer |= {"message": f"{form['To'][0]}: too many", "code": 20429}
