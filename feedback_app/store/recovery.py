@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from feedback_app.model import Milliseconds
 
 # Both repeat the condition of the partial index: SQLite does not conclude it from one state alone.
-# Only where daemons share the ledger, hence PostgreSQL's: what a frozen one has locked is settled at a later look.
+# Only where daemons share the ledger, hence PostgreSQL's: what a frozen one has locked is settled at a later look. Each
+# passes over locks of its own, so what was locked for the first and is not for the second must not suit the second too.
 _OF_THE_DEAD = """AND id = ANY (ARRAY (
   SELECT id FROM message WHERE state = 'sending' AND lease_owner IN ({texts}) FOR UPDATE SKIP LOCKED))"""
 _HOLD = """UPDATE message
@@ -25,7 +26,7 @@ _HOLD = """UPDATE message
 _REQUEUE = """UPDATE message
    SET state = 'queued', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL, next_attempt_at = ?,
        maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN may_leave_at IS NULL THEN CAST(? AS BIGINT) END)
- WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' %s"""
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND COALESCE(may_leave_at, 0) = 0 %s"""
 _HOLD_ALL, _HOLD_OF = Statement(_HOLD % ""), Statement(_HOLD % _OF_THE_DEAD)
 _REQUEUE_ALL, _REQUEUE_OF = Statement(_REQUEUE % ""), Statement(_REQUEUE % _OF_THE_DEAD)
 

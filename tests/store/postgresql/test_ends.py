@@ -7,9 +7,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, event
 
 from feedback_app.errors import Unavailable
 from feedback_app.model import Customer
@@ -121,6 +123,30 @@ async def test_signing_off_waits_for_nobody(store: Store, postgres_url: str) -> 
         async with asyncio.timeout(DEADLINE):
             assert await store.write(off) == (1, 1)
     assert ask(postgres_url, _RATINGS) == [(1, 0, "a"), (2, 0, None)]
+
+
+async def test_what_may_have_left_and_was_locked_is_left_to_the_next_look(
+    store: Store, postgres_url: str
+) -> None:
+    """It must not become due because its lock goes between the look at what is held and that at what is due again."""
+    for one in "ab":
+        await store.write(partial(leases.register, boot_id=one, host="h", pid=1, process={}))
+    await _claim_all(store, "a")
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as holding:
+        holding.execute("SELECT 1 FROM message WHERE id = 2 FOR UPDATE")
+
+        def let_go(_connection: object, _cursor: object, statement: str, *_: Any) -> None:
+            if "SET state = 'held'" in statement:
+                holding.rollback()
+
+        def sign_off(connection: Connection) -> tuple[int, int]:
+            event.listen(connection, "after_cursor_execute", let_go)
+            return leases.sign_off(connection, boot_id="a", now=NOW, suspect=False)
+
+        assert await store.write(sign_off) == (2, 0)
+        look = partial(leases.take_over, boot_id="b", is_gone=lambda _process: False, now=NOW)
+        assert await store.write(look) == leases.Free([], 0, 0, 1)
+    assert ask(postgres_url, _MESSAGES)[1] == (2, "held", True, None)
 
 
 _HANGS = RECORDER.replace("return Receipt(", "await asyncio.Event().wait()\n        return Receipt(")
