@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _WISHED = 0.008  # seconds after which a step ends, but for its last rows and the commit
 _PAGE = 200  # rows that are looked for at once, the most that a step deletes
-_STARTS = 30 * 86_400.0  # seconds that the start of a daemon is remembered
+_UNASKED = dict.fromkeys(("daemons", "tries"), 30 * 86_400.0)  # seconds that these are remembered; no setting
 _PACE = 24  # at leisure, the time that is believed goes at most so many times as fast as a stop-watch: a day an hour
 _SHARE = 9  # at leisure, so many times as long as a step held the ledger it is left to others
 _HASTE = 1  # else as long
@@ -73,7 +73,7 @@ class Trimmer:
 
     def cutoffs(self, now: Milliseconds) -> Cutoffs:
         """Return what is too old by then."""
-        periods = {**dict(self._settings), "daemons": _STARTS}
+        periods = {**dict(self._settings), **_UNASKED}
         return Cutoffs(
             **{
                 name: NEVER if period is None else max(now - int(period * 1000), NEVER)

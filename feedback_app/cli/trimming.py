@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from feedback_app.store.store import Store
     from feedback_app.trimming import Trimmed
 
-_DAEMONS = "daemons"  # their starts are no setting: kept for 30 days
+_UNASKED = ("daemons", "tries")  # starts, and what `per_day` counts, have no setting: kept for 30 days
 
 
 @click.command()
@@ -43,7 +43,7 @@ def trim(program: Program, *, dry_run: bool, as_json: bool) -> None:
         return done.deleted, done
 
     counts, done = program.with_store(work)
-    rows = {name: counts[name] for name in (*kept, _DAEMONS)}
+    rows = {name: counts[name] for name in (*kept, *_UNASKED)}
     if as_json:
         figures = {} if done is None else {"steps": done.steps, "slowest_ms": round(done.slowest * 1000, 3)}
         complete = {} if done is None else {"complete": done.is_whole}

@@ -3,15 +3,18 @@
 Both are rows, so that neither a restart nor another daemon forgets what has left. The second's limit keeps the moment
 when the next message may go (the generic cell rate algorithm, ITU-T I.371), with a burst of one second's worth. The
 day's counts tries by the minute in which they ended, and adds what is being sent now. A minute counts until it lies a
-whole day back. What ended while a clock was ahead counts for the day that it showed.
+whole day back. What ended while a clock was ahead counts for the day that it showed. Minutes are forgotten by what
+deletes, see `store.retention`: a clock that is ahead must not make the others forget what they have sent.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
+from feedback_app.clock import JUMP
 from feedback_app.store.sql import POSTGRESQL, Statement
 
 if TYPE_CHECKING:
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
 
 _MINUTE = 60_000
 _DAY = 24 * 60 * _MINUTE
-_SKEW = 5  # minutes by which another daemon's clock may be ahead; what lies further was noted by one that was wrong
+_SKEW = (
+    int(JUMP) // 60
+)  # minutes by which another's clock may be ahead; what lies further, a wrong one has noted
 
 _LOCK = {"locked": {POSTGRESQL: "FOR UPDATE"}}
 _MAKE = Statement("INSERT INTO rate (provider, next_at) VALUES (?, 0) ON CONFLICT (provider) DO NOTHING")
@@ -43,7 +48,6 @@ _COUNT = Statement(
     "INSERT INTO tries_by_minute (provider, minute, tries) VALUES (?, ?, ?)"
     " ON CONFLICT (provider, minute) DO UPDATE SET tries = tries_by_minute.tries + excluded.tries"
 )
-_FORGET = Statement("DELETE FROM tries_by_minute WHERE provider = ? AND minute <= ?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,15 +139,8 @@ def claimed(connection: Connection, limit: Limit, count: int, now: Milliseconds)
 
 def settled(connection: Connection, limit: Limit, attempts: Iterable[Attempt]) -> None:
     """Count tries that ended, in the transaction that records them."""
-    attempts = list(attempts)
-    if not limit.per_day or not attempts:
+    if not limit.per_day:
         return
-    by_minute: dict[int, int] = {}
-    newest = 0
-    for one in attempts:
-        minute = one.ended_at // _MINUTE
-        by_minute[minute] = by_minute.get(minute, 0) + 1
-        newest = max(newest, one.ended_at)
+    by_minute = Counter(one.ended_at // _MINUTE for one in attempts)
     for minute in sorted(by_minute):
         _COUNT(connection, limit.provider, minute, by_minute[minute])
-    _FORGET(connection, limit.provider, _expired(newest))

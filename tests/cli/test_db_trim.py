@@ -17,7 +17,17 @@ PLACE = "retention.deleted"
 DAY = 86_400_000  # milliseconds
 CONFIG = '[retention]\nmessages = "30d"\nratings = "30d"\n'
 NOTHING = dict.fromkeys(
-    ("attempts", "messages", "dead_messages", "low_ratings", "ratings", "reports", "dead_letters", "daemons"),
+    (
+        "attempts",
+        "messages",
+        "dead_messages",
+        "low_ratings",
+        "ratings",
+        "reports",
+        "dead_letters",
+        "daemons",
+        "tries",
+    ),
     0,
 )
 

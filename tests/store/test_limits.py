@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from feedback_app.model import Milliseconds
+from feedback_app.settings.retention import RetentionSettings
 from feedback_app.store import limits, outbox
 from feedback_app.store.limits import Allowance, Limit
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.store import Store
+from feedback_app.trimming import Trimmer
 from tests.making import NOW, message
 
 DAY = 86_400_000
+HOUR = 3_600_000
 MINUTE = 60_000
 FAST = Limit(provider="p", channel="email", per_second=10)
 FEW = Limit(provider="p", channel="email", per_day=5)
@@ -68,12 +73,35 @@ async def test_a_days_worth_counts_what_left_and_what_is_leaving(store: Store) -
     assert (await store.write(partial(_take, limit=FEW, room=100, now=full.again_at))).count == 2
 
 
-async def test_a_clock_that_was_ahead_uses_up_no_later_day(store: Store) -> None:
-    """What ended in ten years' time does not count today; what a clock that is a little ahead noted does."""
-    await store.write(partial(limits.settled, limit=FEW, attempts=_sent(5, NOW + 3_650 * DAY)))
-    await store.write(partial(limits.settled, limit=FEW, attempts=_sent(1, NOW + 2 * MINUTE)))
+@pytest.mark.parametrize("order", [1, -1], ids=["before", "after"])
+async def test_a_clock_that_was_ahead_uses_up_no_later_day_and_frees_none(store: Store, order: int) -> None:
+    """What ended in ten years' time does not count today; what a clock that is not wrong noted does, in any order."""
+    for count, at in [(5, NOW + 3_650 * DAY), (1, NOW + 59 * MINUTE)][::order]:
+        await store.write(partial(limits.settled, limit=FEW, attempts=_sent(count, at)))
     assert await store.read(partial(limits.used, provider="p", now=NOW)) == 1
     assert (await store.write(partial(_take, limit=FEW, room=100, now=NOW))).count == 4
+
+
+async def test_a_days_count_outlasts_a_clock_that_is_ahead_for_a_day_and_is_forgotten_in_the_end(
+    store: Store,
+) -> None:
+    """By the time that is believed, and where nothing is to be kept for a time only."""
+    wall, watch = NOW, 0.0
+    trimmer = Trimmer(store, RetentionSettings(), clock=lambda: wall, stopwatch=lambda: watch)
+
+    async def let_go_on(hours: int) -> Counter[str]:
+        nonlocal wall, watch
+        wall, watch = wall + hours * HOUR, watch + hours * 3600
+        return (await trimmer.run(asyncio.Event())).deleted
+
+    await let_go_on(0)
+    await store.write(partial(limits.settled, limit=FEW, attempts=_sent(5, NOW)))
+    wall += 3_650 * DAY
+    for _look in range(23):
+        assert not await let_go_on(1)
+    wall -= 3_650 * DAY
+    assert await store.read(partial(limits.used, provider="p", now=wall)) == 5
+    assert await let_go_on(31 * 24) == Counter(tries=1)
 
 
 async def test_daemons_that_ask_at_the_same_moment_share_the_limit(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""What was archived of reports, and the starts of daemons."""
+"""What was archived of reports, the starts of daemons, and how many tries a provider was given when."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedback_app.store import daemons
 from feedback_app.store.retention.kind import Cutoffs, Gone, Kind, Page
-from feedback_app.store.sql import POSTGRESQL, SQLITE, Members, Statement
+from feedback_app.store.sql import POSTGRESQL, SQLITE, Members, Rows, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,3 +81,40 @@ class Starts(Kind):
     def count(self, connection: Connection, cutoffs: Cutoffs) -> int:
         """Count them."""
         return len(self.find(connection, cutoffs, 0, _MANY).ids)
+
+
+_DAY = 86_400_000  # milliseconds
+_TRIES = Statement("SELECT provider, minute FROM tries_by_minute WHERE minute < ? ORDER BY minute LIMIT ?")
+_DELETE_TRIES = Statement(
+    "DELETE FROM tries_by_minute WHERE (provider, minute) IN (SELECT provider, minute FROM {rows} AS old)",
+    columns={"provider": "text", "minute": "bigint"},
+)
+_COUNT_TRIES = Statement("SELECT count(*) FROM tries_by_minute WHERE minute < ?")
+
+
+class Tries(Kind):
+    """How many tries a provider was given, by the minute, long after they count for its `per_day`."""
+
+    name = "tries"
+
+    def find(self, connection: Connection, cutoffs: Cutoffs, after: int, limit: int) -> Page:
+        """Take the oldest."""
+        del after
+        ids = [tuple(row) for row in _TRIES(connection, _minute(cutoffs), limit)]
+        return Page(ids, 0 if ids else None)
+
+    def delete(
+        self, connection: Connection, cutoffs: Cutoffs, ids: Sequence[Any], gone: Gone
+    ) -> Counter[str]:
+        """They are in no figures."""
+        del cutoffs, gone
+        return Counter(tries=_DELETE_TRIES(connection, Rows(ids)).rowcount)
+
+    def count(self, connection: Connection, cutoffs: Cutoffs) -> int:
+        """Count the minutes."""
+        return int(_COUNT_TRIES(connection, _minute(cutoffs)).scalar_one())
+
+
+def _minute(cutoffs: Cutoffs) -> int:
+    """Return the first minute that stays: of a day, else there would be some to delete, and to log, at each look."""
+    return cutoffs.tries // _DAY * _DAY // 60_000

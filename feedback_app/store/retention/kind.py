@@ -37,6 +37,7 @@ class Cutoffs:
     reports: Milliseconds = NEVER
     dead_letters: Milliseconds = NEVER
     daemons: Milliseconds = NEVER
+    tries: Milliseconds = NEVER
 
 
 class Page(NamedTuple):

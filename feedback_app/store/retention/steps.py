@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from feedback_app import failpoints
 from feedback_app.store import rollups
-from feedback_app.store.retention.archive import Reports, Starts
+from feedback_app.store.retention.archive import Reports, Starts, Tries
 from feedback_app.store.retention.inbox import DeadLetters, LowRatings, Ratings
 from feedback_app.store.retention.outbox import Attempts, DeadMessages, Messages
 from feedback_app.store.rollups import Rollup
@@ -30,6 +30,7 @@ KINDS: tuple[Kind, ...] = (
     Reports(),
     DeadLetters(),
     Starts(),
+    Tries(),
 )
 
 # A row may be a megabyte, which takes SQLite 2 ms, and the next one a thousand times as long as the last.
