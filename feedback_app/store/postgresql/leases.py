@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 LEASE = 20.0  # seconds that a heartbeat counts
 HEARTBEAT = 5.0  # seconds between two of them
-_AFTERMATH = 600.0  # seconds after an end in which what is left over is looked for at any price
+_AFTERMATH = 600.0  # seconds after a fencing in which what is left over is looked for at any price
+_PARTING = 30.0  # the same after an orderly end, which frees its own rows, but for a claim under way then
 _DEATHS = 3  # of daemons that had nothing but this rating in hand; one may be chance
 _GROUP = 50  # ratings that are tried together once a daemon died with them in hand
 
@@ -50,8 +51,8 @@ _OF_NOBODY = """AND lease_owner IS NOT NULL AND NOT EXISTS (
 _WORKERS_GONE = f"SELECT lease_owner FROM feedback WHERE state = 'received' {_OF_NOBODY} ORDER BY id + 0"
 _SENDERS_GONE = f"""SELECT lease_owner FROM message
  WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' {_OF_NOBODY}"""
-_ENDED_LATELY = f"""SELECT 1 FROM daemon
- WHERE greatest(stopped_at, fenced_at) > {_NOW} - {int(_AFTERMATH * 1000)} LIMIT 1"""
+_ENDED_LATELY = f"""SELECT 1 FROM daemon WHERE fenced_at > {_NOW} - {int(_AFTERMATH * 1000)}
+    OR stopped_at > {_NOW} - {int(_PARTING * 1000)} LIMIT 1"""
 
 # A rating that a daemon died with is suspected: tried in a group, then alone, then no more.
 _FREE = f"""UPDATE feedback SET lease_owner = NULL, suspicion = suspicion + %(deaths)s,
