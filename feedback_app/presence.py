@@ -157,6 +157,7 @@ class Presence:
 
     async def _begin_anew(self) -> None:
         """Go on under another id: under the old one nothing counts any more."""
+        self._beat_at = float("-inf")  # nothing is held, were it that the new id cannot be noted now
         self._epoch += 1
         log.error("was taken for dead by another daemon; goes on under a new id")
         await self._register(f"{self._boot_id}.{self._epoch}")

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from feedback_app.errors import StorageFull
 from feedback_app.model import Customer, Outcome
 from feedback_app.presence import Presence
 from feedback_app.store import customers, outbox, outcomes, ratings
@@ -235,6 +236,27 @@ async def test_a_new_id_is_used_only_once_it_is_in_the_ledger(store: Store, post
     await asyncio.wait_for(beating, DEADLINE)
     assert one.owner == "a.2"
     assert one.holds("a.2")
+
+
+async def test_a_fenced_presence_holds_nothing_before_it_has_its_new_id(
+    store: Store, postgres_url: str
+) -> None:
+    """Its messages are due for others by then, however young its last heartbeat is by its own watch."""
+    one = Presence(store, boot_id="a", clock=lambda: NOW, stopwatch=lambda: 100.0)
+    await one.sign_on()
+    do(
+        postgres_url,
+        "UPDATE daemon SET fenced_at = 1;"
+        "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE disk_full; END';"
+        "CREATE TRIGGER fill BEFORE INSERT ON daemon FOR EACH ROW EXECUTE FUNCTION fill()",
+    )
+    with pytest.raises(StorageFull):
+        await one.beat({}, {})
+    assert not one.holds("a")
+    do(postgres_url, "DROP TRIGGER fill ON daemon")
+    await one.beat({}, {})
+    assert one.holds("a.3")
 
 
 async def test_a_presence_says_how_it_fares_and_takes_over(store: Store, postgres_url: str) -> None:
