@@ -51,6 +51,7 @@ class Presence:
         self._stands = False
         self._epoch = 1
         self._beat_at = 0.0
+        self._beating = asyncio.Lock()  # of two that are told of one fencing, each would take a new id
         self.owner = boot_id  # under which rows are claimed
         self.suspicious = False  # ratings may wait that a daemon died with
 
@@ -128,6 +129,12 @@ class Presence:
             )
             await self._store.write(unit)
             return False
+        async with self._beating:
+            return await self._keep_leases(channels, sources)
+
+    async def _keep_leases(
+        self, channels: Mapping[str, Mapping[str, Any]], sources: Mapping[str, Any]
+    ) -> bool:
         from feedback_app.store.postgresql import leases
 
         begun = self._stopwatch()
