@@ -139,15 +139,17 @@ class SharedInbox(Inbox):
         owner, now = self._presence.owner, self._clock()
         if self._presence.suspicious:
             return await self._claim_suspects(owner, 0)
+        look = partial(leases.suspicion_of_first, now=now)
         # A look costs the server less than the attempt to lock rows, and an idle daemon looks once a second.
-        if not self._idle or await self._store.read(leases.is_waiting):
+        suspicion = await self._store.read(look) if self._idle else 0
+        if suspicion == 0:
             found = await self._store.claim(partial(leases.claim_fresh, owner=owner, limit=room))
             if found:
                 failpoints.reached("pipeline.claimed")
                 return self._got(found)
+            suspicion = await self._store.read(look)
         self._idle = True
-        # Suspects that were given back, or have failed, come without a death. Little waits now, so the look is cheap.
-        if await self._store.read(partial(leases.is_suspect_due, now=now)):
+        if suspicion:  # given back, or failed: such come without a death
             return await self._claim_suspects(owner, _PAUSE)
         claim = await self._wait_for_retry()
         if claim.next_in != 0:

@@ -162,10 +162,9 @@ _WAITING = Statement(
     "SELECT 1 FROM feedback WHERE state = 'received' AND lease_owner IS NULL AND retry_at IS NULL AND suspicion = 0"
     " ORDER BY id + 0 LIMIT 1"
 )
-
-_SUSPECT_DUE = Statement(
-    "SELECT 1 FROM feedback WHERE state = 'received' AND lease_owner IS NULL AND suspicion > 0"
-    " AND coalesce(retry_at, 0) <= ? ORDER BY id + 0 LIMIT 1"
+_FIRST = Statement(
+    "SELECT suspicion FROM feedback WHERE state = 'received' AND lease_owner IS NULL"
+    " AND (retry_at IS NULL OR suspicion > 0 AND retry_at <= ?) ORDER BY id + 0 LIMIT 1"
 )
 
 
@@ -175,10 +174,13 @@ def is_waiting(connection: Connection) -> bool:
     return _WAITING(connection).first() is not None
 
 
-def is_suspect_due(connection: Connection, now: Milliseconds) -> bool:
-    """Whether a rating waits that a daemon died with; looks through all that waits."""
+def suspicion_of_first(connection: Connection, now: Milliseconds) -> int | None:
+    """Return how many daemons died with the first rating that is new, or that is due and suspected; None: none waits.
+
+    Where all that waits is to be tried again later, it looks through all of it.
+    """
     walking_indices(connection)
-    return _SUSPECT_DUE(connection, now).first() is not None
+    return _FIRST(connection, now).scalar_one_or_none()
 
 
 def claim_fresh(connection: Connection, owner: str, limit: int) -> list[Claimed]:

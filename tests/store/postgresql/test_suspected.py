@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
+from feedback_app.inbox import SharedInbox
 from feedback_app.model import Customer, Feedback, Outcome
 from feedback_app.presence import Presence
 from feedback_app.processing import Processor
@@ -94,6 +97,28 @@ async def test_suspects_that_another_daemon_gave_back_are_done(store: Store, pos
             one.conveyor.wake()
             await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
     assert ask(postgres_url, _STATES) == [("processed", 4)]
+
+
+async def test_an_idle_daemon_looks_through_what_waits_once(store: Store, postgres_url: str) -> None:
+    """New or suspected: one look tells, for after a mass failure there is much to look through."""
+    walks: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: Any) -> None:
+        if "ORDER BY id + 0" in statement:
+            walks.append(statement)
+
+    async with Presence(store, boot_id="b", clock=lambda: NOW) as presence:
+        await presence.sign_on()
+        presence.suspicious = False
+        do(postgres_url, f"UPDATE feedback SET retry_at = {NOW + 60_000}, suspicion = id % 2")
+        inbox = SharedInbox(store, lambda: NOW, store.write, presence)
+        assert await inbox.claim(9) == ((), 60.0)
+        event.listen(Engine, "after_cursor_execute", note)
+        try:
+            assert await inbox.claim(9) == ((), 60.0)
+        finally:
+            event.remove(Engine, "after_cursor_execute", note)
+    assert len(walks) == 1
 
 
 async def test_what_is_freed_late_makes_suspicious_too(store: Store, postgres_url: str) -> None:
