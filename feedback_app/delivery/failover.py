@@ -53,7 +53,8 @@ class FailOver:
                 return attempt
         if not waits:
             return attempt
-        return _later(replace(attempt, state="queued", counted=False), min(waits))
+        # Whoever is waited for may reach the address, so nothing is suppressed yet.
+        return _later(replace(attempt, state="queued", counted=False, bad_address=""), min(waits))
 
     async def _try(self, claimed: ClaimedMessage, provider: Provider) -> Attempt | None:
         if not await provider.mark(self._store, claimed):

@@ -27,7 +27,7 @@ from feedback_app.delivery.lease import Alone
 from feedback_app.delivery.provider import DeliveryPolicy, Provider
 from feedback_app.delivery.retry import Backoff
 from feedback_app.pipeline import Composer, Pipeline, Policy
-from feedback_app.store import customers, outbox, ratings
+from feedback_app.store import customers, outbox, ratings, suppressions
 from feedback_app.store.limits import Limit
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming, message
@@ -124,6 +124,11 @@ async def _rows(store: SqliteStore) -> list[tuple[str, str | None, int]]:
     return [tuple(one) for one in found]
 
 
+async def _suppressed(store: SqliteStore) -> list[str]:
+    """Return the addresses that nothing is sent to."""
+    return [one.address for one in await store.read(partial(suppressions.page, after=None, limit=9))]
+
+
 async def test_while_the_first_provider_is_down_the_next_one_serves(
     store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -192,6 +197,27 @@ async def test_a_refused_message_waits_for_a_provider_that_is_down(store: Sqlite
         clock.now += 15_000
         await _idle(one)
     assert [(state, provider) for state, provider, _ in await _rows(store)] == [("sent", "b")]
+
+
+async def test_an_address_that_one_provider_calls_bad_is_not_suppressed_while_another_is_waited_for(
+    store: SqliteStore,
+) -> None:
+    """The one that is waited for may reach it, and is given the message when it is up. What nobody reaches is bad."""
+    clock = _Clock()
+    first, spare = _Fake(PermanentFailure("no such number", bad_address=True)), _Fake(ChannelDown("away"))
+    one = _dispatcher(store, first, spare, clock=clock)
+    async with _delivering(one):
+        await _queue(store, 2)  # the second one is refused when the spare is known to be down
+        await _idle(one)
+        assert [state for state, *_ in await _rows(store)] == ["queued"] * 2
+        assert await _suppressed(store) == []
+        spare.answer = None
+        clock.now += 90_000
+        await _idle(one)
+    assert [state for state, *_ in await _rows(store)] == ["sent"] * 2
+    await store.write(partial(outbox.enqueue, entries=[message(3, customer=None)], now=NOW))
+    await _deliver(_dispatcher(store, first))
+    assert len(await _suppressed(store)) == 1
 
 
 async def test_a_temporary_failure_stays_with_its_provider(store: SqliteStore) -> None:
