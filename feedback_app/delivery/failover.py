@@ -88,7 +88,7 @@ class FailOver:
             if not allowed.count:
                 return max(1.0, (allowed.again_at - now) / 1000)
             limits.claimed(connection, spare.limit, 1, now)
-            is_ours = outbox.hand_on(connection, claimed.number, claimed.owner, spare.name)
+            is_ours = outbox.hand_on(connection, claimed.number, claimed.owner, spare.name, marks=spare.marks)
             return 0.0 if is_ours else _PAUSE
 
         wait = await self._store.claim(unit)

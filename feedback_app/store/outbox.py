@@ -87,7 +87,9 @@ _OPTED_OUT = Statement("SELECT id FROM customer WHERE id IN ({texts}) AND opted_
 _MARK = Statement(
     "UPDATE message SET may_leave_at = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?"
 )
-_HAND_ON = Statement("UPDATE message SET provider = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?")
+_HAND_ON = Statement(
+    "UPDATE message SET provider = ?, may_leave_at = ? WHERE id = ? AND state = 'sending' AND lease_owner = ?"
+)
 _RELEASE = Statement(
     "UPDATE message SET state = 'queued', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL"
     " WHERE state = 'sending' AND lease_owner = ? AND id IN ({bigints})"
@@ -160,9 +162,9 @@ def mark_may_leave(connection: Connection, number: int, owner: str, now: Millise
     return _MARK(connection, now, number, owner).rowcount == 1
 
 
-def hand_on(connection: Connection, number: int, owner: str, provider: str) -> bool:
-    """Note that another provider is to take a claimed message; False when the lease is lost."""
-    return _HAND_ON(connection, provider, number, owner).rowcount == 1
+def hand_on(connection: Connection, number: int, owner: str, provider: str, *, marks: bool) -> bool:
+    """Note that another provider is to take a message that was refused; False when the lease is lost."""
+    return _HAND_ON(connection, provider, _NOT_YET if marks else None, number, owner).rowcount == 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,7 +32,6 @@ async def _row(store: Store) -> tuple[object, ...]:
         (False, False, ("queued", 0, NOW + 5, NOW + 5, None)),  # it may have left at any moment
         (True, False, ("queued", 0, NOW + 5, None, None)),  # it surely did not leave
         (True, True, ("held", 0, NOW, NOW + 1, None)),  # it may have left, and must not double
-        (False, True, ("held", 0, NOW, NOW + 1, None)),  # handed on to a provider that marks
     ],
 )
 async def test_a_crash_leaves_no_message_that_may_have_left_without_a_mark(
@@ -45,6 +44,37 @@ async def test_a_crash_leaves_no_message_that_may_have_left_without_a_mark(
         assert await store.write(partial(outbox.mark_may_leave, number=1, owner="dead", now=NOW + 1))
     recovered = await store.write(partial(recovery.recover, now=NOW + 5))
     assert recovered == ((0, 1) if marked else (1, 0))
+    assert await _row(store) == wanted
+
+
+@pytest.mark.parametrize(
+    ("marks", "spare_marks", "marked", "wanted"),
+    [
+        (
+            True,
+            False,
+            False,
+            ("queued", 0, NOW + 5, NOW + 5, None),
+        ),  # the mark was of the one that refused it
+        (True, True, False, ("queued", 0, NOW + 5, None, None)),  # the spare had not begun
+        (True, True, True, ("held", 0, NOW, NOW + 2, None)),
+        (False, True, False, ("queued", 0, NOW + 5, None, None)),  # refused by one, not begun by the other
+        (False, True, True, ("held", 0, NOW, NOW + 2, None)),
+    ],
+)
+async def test_what_was_handed_on_is_as_if_claimed_by_the_spare(
+    store: Store, *, marks: bool, spare_marks: bool, marked: bool, wanted: tuple[object, ...]
+) -> None:
+    """The first one refused it, so only the spare's rule says what a crash leaves."""
+    await store.write(partial(outbox.enqueue, entries=[message(1)], now=NOW))
+    await _claim(store, marks=marks)
+    if marks:
+        await store.write(partial(outbox.mark_may_leave, number=1, owner="dead", now=NOW + 1))
+    to_spare = partial(outbox.hand_on, number=1, owner="dead", provider="b", marks=spare_marks)
+    assert await store.write(to_spare)
+    if marked:
+        await store.write(partial(outbox.mark_may_leave, number=1, owner="dead", now=NOW + 2))
+    await store.write(partial(recovery.recover, now=NOW + 5))
     assert await _row(store) == wanted
 
 
