@@ -202,13 +202,12 @@ class Dispatcher:
         attempt = await self._fail_over.attempt(claimed, provider)
         if attempt is None:
             return None
-        if attempt.state == "dead" and attempt.outcome not in outbox.MAY_HAVE_LEFT:
-            return await self._given_up(claimed, attempt)
-        return noted(attempt)
+        return noted(attempt) if attempt.state != "dead" else await self._given_up(claimed, attempt)
 
     async def _given_up(self, claimed: ClaimedMessage, attempt: Attempt) -> Attempt:
-        """See whether the customer has another channel."""
-        if self._fall_back is not None:
+        """See whether the customer has another channel, unless a copy may have left by this one."""
+        may_have_left = claimed.maybe_sent_at is not None or attempt.outcome in outbox.MAY_HAVE_LEFT
+        if self._fall_back is not None and not may_have_left:
             attempt = replace(attempt, instead=await self._fall_back.instead_of(claimed.message))
         return noted(attempt)
 

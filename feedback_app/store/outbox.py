@@ -52,6 +52,7 @@ class ClaimedMessage:
     created_at: Milliseconds
     owner: str  # whose lease it is
     refusal: str = ""  # why nothing is sent to its address
+    maybe_sent_at: Milliseconds | None = None  # a copy may have left then
 
 
 class Lease(NamedTuple):
@@ -68,7 +69,7 @@ _CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until =
  WHERE id {picked} (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
                     %s ORDER BY next_attempt_at LIMIT ? {unlocked}){end}
 RETURNING next_attempt_at, id, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
-          customer_name, subject, html, locale, attempts, lease_owner"""
+          customer_name, subject, html, locale, attempts, lease_owner, maybe_sent_at"""
 # As an array, PostgreSQL picks once; behind IN it may look again for each row, and lock more than the limit.
 _PICK = {
     "picked": {SQLITE: "IN", POSTGRESQL: "= ANY (ARRAY"},
@@ -139,7 +140,7 @@ def _opted_out(connection: Connection, ids: Collection[str | None]) -> set[str |
 def _claimed(row: Sequence[Any]) -> ClaimedMessage:
     # Asked for by name, the values would take longer to find than SQLite takes to read them.
     (_due, number, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
-     customer_name, subject, html, locale, attempts, owner) = row  # fmt: skip
+     customer_name, subject, html, locale, attempts, owner, maybe_sent_at) = row  # fmt: skip
     message = Message(
         id=message_id,
         purpose=purpose,
@@ -154,7 +155,9 @@ def _claimed(row: Sequence[Any]) -> ClaimedMessage:
         locale=locale,
         attempt=attempts + 1,
     )
-    return ClaimedMessage(number=number, message=message, created_at=created_at, owner=owner)
+    return ClaimedMessage(
+        number=number, message=message, created_at=created_at, owner=owner, maybe_sent_at=maybe_sent_at
+    )
 
 
 def mark_may_leave(connection: Connection, number: int, owner: str, now: Milliseconds) -> bool:

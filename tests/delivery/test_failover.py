@@ -30,6 +30,7 @@ from feedback_app.pipeline import Composer, Pipeline, Policy
 from feedback_app.store import customers, outbox, ratings, suppressions
 from feedback_app.store.limits import Limit
 from feedback_app.store.sqlite.store import SqliteStore
+from feedback_app.tally import Tally, Try
 from tests.making import NOW, incoming, message
 from tests.running import DEADLINE
 
@@ -282,15 +283,18 @@ async def _route(store: SqliteStore) -> tuple[str, str, str]:
     return row[0], row[1], row[2]
 
 
-async def _deliver_email(store: SqliteStore, answer: Exception, **policy: int) -> list[str]:
+async def _deliver_email(
+    store: SqliteStore, answer: Exception, tally: Tally | None = None, **policy: int
+) -> list[str]:
     """Let e-mail give the message up; returns the calls of `on_queued`."""
     clock = _Clock()
     email, calls = _Fake(answer), list[str]()
     how = DeliveryPolicy(workers=1, max_attempts=policy.get("max_attempts", 3), backoff=Backoff(30, 3600))
     fall_back = FallBack(store, _pipeline(email, _Phone()), on_queued=lambda: calls.append("queued"))
     provider = Provider(email, limit=Limit(provider="mail", channel="email"), policy=how, clock=clock)
+    lease = Alone("boot")
     one = Dispatcher(
-        store, "email", [provider], policy=how, lease=Alone("boot"), clock=clock, fall_back=fall_back
+        store, "email", [provider], policy=how, lease=lease, clock=clock, fall_back=fall_back, tally=tally
     )
     await _deliver(one)
     return calls
@@ -340,6 +344,21 @@ async def test_what_may_have_left_goes_by_no_other_channel(store: SqliteStore) -
     )
     await _deliver_email(store, PermanentFailure("550"))
     assert (await _route(store))[:2] == ("dead", "email")
+
+
+async def test_what_may_have_left_and_is_dead_is_said_and_counted_as_dead(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next channel does not get it, so no line and no figure says that it did."""
+    await _thanked(store, ("email", "sms"))
+    await _deliver_email(store, OutcomeUnknown("broke off"))
+    await store.write(lambda connection: connection.exec_driver_sql("UPDATE message SET next_attempt_at = 1"))
+    tally = Tally()
+    assert await _deliver_email(store, PermanentFailure("550"), tally=tally) == []
+    assert (await _route(store))[:2] == ("dead", "email")
+    assert dict(tally.tries) == {Try("email", "mail", "permanent", "dead"): 1}
+    said = caplog.records[-1].__dict__
+    assert (said["message"], said["state"], said["next_channel"]) == ("message not sent", "dead", None)
 
 
 async def test_who_has_opted_out_meanwhile_is_not_written_to(store: SqliteStore) -> None:
