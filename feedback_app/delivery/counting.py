@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from feedback_app.errors import fault_site
+from feedback_app.store.outbox import UNTRIED
 from feedback_app.tally import HANDED_ON, Tally, Try
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def count(tally: Tally, channel: str, tried: Sequence[tuple[ClaimedMessage, Atte
             tally.sends[channel, one.provider].add((one.ended_at - one.started_at) / 1000)
         state = "queued" if last.instead else last.state
         tries[last.provider, last.outcome, state] += 1
-        if last.outcome != "suppressed":
+        if last.outcome not in UNTRIED:
             tally.sends[channel, last.provider].add((last.ended_at - last.started_at) / 1000)
         if state == "sent":
             delivered.add((last.ended_at - claimed.created_at) / 1000)

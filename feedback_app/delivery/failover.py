@@ -1,4 +1,7 @@
-"""What one provider of a channel refuses for good is given to the next, in the same turn."""
+"""Who of a channel's providers is given a message: what one refuses for good the next has in the same turn.
+
+What may have left is given to none that cannot tell a second copy, unless a person wants it sent all the same.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from feedback_app.clock import Clock
     from feedback_app.delivery.lease import LeaseHolder
     from feedback_app.delivery.provider import Provider
+    from feedback_app.model import Milliseconds
     from feedback_app.store.outbox import ClaimedMessage
     from feedback_app.store.store import Store
 
@@ -39,11 +43,16 @@ class FailOver:
 
         Refused by some while others cannot be asked now, it waits for those.
         """
+        if _is_doubtful(claimed, provider):
+            return _held(claimed, provider, self._clock())
         attempt = await self._try(claimed, provider)
         if attempt is None or attempt.outcome != "permanent":
             return attempt
         waits: list[float] = []
         for spare in self._providers[self._providers.index(provider) + 1 :]:
+            if _is_doubtful(claimed, spare):
+                error = f"{attempt.error}; {_why_held(claimed, spare)}"
+                return replace(attempt, state="held", error=error, bad_address="")
             went = await self._by_spare(claimed, spare)
             if not isinstance(went, Attempt):
                 waits.append(went)
@@ -95,6 +104,28 @@ class FailOver:
         if not wait and spare.health.down:
             spare.health.probes(claimed.number)
         return wait
+
+
+def _is_doubtful(claimed: ClaimedMessage, provider: Provider) -> bool:
+    return provider.marks and claimed.doubt is not None
+
+
+def _why_held(claimed: ClaimedMessage, provider: Provider) -> str:
+    return f"not given to {provider.name}, which cannot tell a second copy: one may have left before ({claimed.doubt})"
+
+
+def _held(claimed: ClaimedMessage, provider: Provider, now: Milliseconds) -> Attempt:
+    return Attempt(
+        number=claimed.number,
+        outcome="held",
+        state="held",
+        provider="",
+        owner=claimed.owner,
+        started_at=now,
+        ended_at=now,
+        counted=False,
+        error=_why_held(claimed, provider),
+    )
 
 
 def _later(attempt: Attempt, seconds: float) -> Attempt:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from feedback_app.model import Message, Settled
-from feedback_app.store import outbox
+from feedback_app.store import ends, outbox
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,7 +25,7 @@ def ended_by(
     Asked of the ledger, because a lost lease records nothing, the next channel may have a message now, and what a
     receipt has told of is dead although it was sent.
     """
-    ends = outbox.ends(connection, [attempt.number for _, attempt in tried])
+    ended = ends.of(connection, [attempt.number for _, attempt in tried])
     return [
         (
             claimed.message,
@@ -38,7 +38,7 @@ def ended_by(
             ),
         )
         for claimed, attempt in tried
-        if (end := ends.get(attempt.number)) is not None and end.at == attempt.ended_at
+        if (end := ended.get(attempt.number)) is not None and end.at == attempt.ended_at
     ]
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 AttemptOutcome: TypeAlias = Literal[
-    "sent", "temporary", "permanent", "channel_down", "unknown", "bug", "suppressed"
+    "sent", "temporary", "permanent", "channel_down", "unknown", "bug", "suppressed", "held"
 ]
+UNTRIED: frozenset[AttemptOutcome] = frozenset({"suppressed", "held"})  # nobody was given the message
 # After what is no answer. A bug may come up behind the last byte, as when the plugin misreads what was answered to it.
 MAY_HAVE_LEFT: frozenset[AttemptOutcome] = frozenset({"unknown", "bug"})
 NextState: TypeAlias = Literal["sent", "queued", "held", "suppressed", "dead"]
@@ -53,6 +54,7 @@ class ClaimedMessage:
     owner: str  # whose lease it is
     refusal: str = ""  # why nothing is sent to its address
     maybe_sent_at: Milliseconds | None = None  # a copy may have left then
+    doubt: str | None = None  # the error since, unless a person wants it sent all the same
 
 
 class Lease(NamedTuple):
@@ -69,7 +71,7 @@ _CLAIM = """UPDATE message SET state = 'sending', lease_owner = ?, lease_until =
  WHERE id {picked} (SELECT id FROM message WHERE state = 'queued' AND channel = ? AND next_attempt_at <= ?
                     %s ORDER BY next_attempt_at LIMIT ? {unlocked}){end}
 RETURNING next_attempt_at, id, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
-          customer_name, subject, html, locale, attempts, lease_owner, maybe_sent_at"""
+          customer_name, subject, html, locale, attempts, lease_owner, maybe_sent_at, error"""
 # As an array, PostgreSQL picks once; behind IN it may look again for each row, and lock more than the limit.
 _PICK = {
     "picked": {SQLITE: "IN", POSTGRESQL: "= ANY (ARRAY"},
@@ -140,7 +142,7 @@ def _opted_out(connection: Connection, ids: Collection[str | None]) -> set[str |
 def _claimed(row: Sequence[Any]) -> ClaimedMessage:
     # Asked for by name, the values would take longer to find than SQLite takes to read them.
     (_due, number, created_at, message_id, purpose, channel, recipient, text, feedback_id, customer_id,
-     customer_name, subject, html, locale, attempts, owner, maybe_sent_at) = row  # fmt: skip
+     customer_name, subject, html, locale, attempts, owner, maybe_sent_at, error) = row  # fmt: skip
     message = Message(
         id=message_id,
         purpose=purpose,
@@ -156,7 +158,12 @@ def _claimed(row: Sequence[Any]) -> ClaimedMessage:
         attempt=attempts + 1,
     )
     return ClaimedMessage(
-        number=number, message=message, created_at=created_at, owner=owner, maybe_sent_at=maybe_sent_at
+        number=number,
+        message=message,
+        created_at=created_at,
+        owner=owner,
+        maybe_sent_at=maybe_sent_at,
+        doubt=None if maybe_sent_at is None else error,
     )
 
 
@@ -192,6 +199,8 @@ class Attempt:
     instead: Message | None = None  # for dead and suppressed: what the customer is sent by the next channel
 
 
+# `messages retry` clears the error. Of what may have left that is a person's word, so it stays without one until it
+# may have left once more; each try's own error is in its record.
 _SETTLE = Statement(
     """UPDATE message
    SET state = CASE WHEN ended.state = 'sent' AND message.receipt = 'failed' THEN 'dead' ELSE ended.state END,
@@ -202,7 +211,8 @@ _SETTLE = Statement(
        lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        provider = NULLIF(ended.provider, ''), provider_id = ended.provider_id,
        error = CASE WHEN ended.state = 'sent' AND message.receipt = 'failed' THEN message.receipt_detail
-                    ELSE ended.error END
+                    WHEN ended.state = 'queued' AND message.maybe_sent_at IS NOT NULL AND message.error IS NULL
+                     AND ended.outcome NOT IN ('unknown', 'bug') THEN NULL ELSE ended.error END
   FROM {rows} AS ended
  WHERE message.id = ended.number AND message.state = 'sending' AND message.lease_owner = ended.owner""",
     columns={
@@ -229,7 +239,7 @@ def settle(connection: Connection, attempts: Sequence[Attempt], channel: str = "
              one.detail)
             for last in attempts
             for one in (*last.before, last)
-            if one.outcome != "suppressed"
+            if one.outcome not in UNTRIED
         ],
     )  # fmt: skip
     bad = [
@@ -270,24 +280,6 @@ def fall_back(connection: Connection, given_up: Sequence[tuple[int, Milliseconds
         for number, ended_at, one in given_up
     ]
     _FALL_BACK(connection, Rows(rows))
-
-
-class End(NamedTuple):
-    """How a message ended."""
-
-    state: Literal["sent", "suppressed", "dead"]
-    at: Milliseconds
-    reason: str | None
-
-
-_ENDS = Statement(
-    "SELECT id, state, settled_at, error FROM message WHERE id IN ({bigints}) AND settled_at IS NOT NULL"
-)
-
-
-def ends(connection: Connection, numbers: Sequence[int]) -> dict[int, End]:
-    """Return how those of the messages ended that have."""
-    return {number: End(*end) for number, *end in _ENDS(connection, Members(numbers))}
 
 
 def release(connection: Connection, numbers: Collection[int], owner: str) -> None:

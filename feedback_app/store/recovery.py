@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 # passes over locks of its own, so what was locked for the first and is not for the second must not suit the second too.
 _OF_THE_DEAD = """AND id = ANY (ARRAY (
   SELECT id FROM message WHERE state = 'sending' AND lease_owner IN ({texts}) FOR UPDATE SKIP LOCKED))"""
-_HOLD = """UPDATE message
+_CUT_OFF = "'the program ended while sending by ' || COALESCE(provider, channel) || ': it may have left'"
+_HOLD = f"""UPDATE message
    SET state = 'held', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        maybe_sent_at = COALESCE(maybe_sent_at, may_leave_at),
-       error = 'the program ended while sending: it may have left'
- WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND may_leave_at > 0 %s"""
-_REQUEUE = """UPDATE message
+       error = {_CUT_OFF}
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND may_leave_at > 0 %s"""  # noqa: S608 - a constant
+_REQUEUE = f"""UPDATE message
    SET state = 'queued', lease_owner = NULL, lease_until = NULL, may_leave_at = NULL, next_attempt_at = ?,
-       maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN may_leave_at IS NULL THEN CAST(? AS BIGINT) END)
- WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND COALESCE(may_leave_at, 0) = 0 %s"""
+       maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN may_leave_at IS NULL THEN CAST(? AS BIGINT) END),
+       error = CASE WHEN may_leave_at IS NULL THEN {_CUT_OFF} ELSE error END
+ WHERE state IN ('sending', 'held', 'suppressed', 'dead') AND state = 'sending' AND COALESCE(may_leave_at, 0) = 0 %s"""  # noqa: S608 - a constant
 _HOLD_ALL, _HOLD_OF = Statement(_HOLD % ""), Statement(_HOLD % _OF_THE_DEAD)
 _REQUEUE_ALL, _REQUEUE_OF = Statement(_REQUEUE % ""), Statement(_REQUEUE % _OF_THE_DEAD)
 

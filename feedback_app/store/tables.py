@@ -133,7 +133,7 @@ message = Table(
     Column("settled_at", Moment),  # when it became sent, suppressed or dead
     Column("provider", Text),
     Column("provider_id", Text),
-    Column("error", Text),
+    Column("error", Text),  # of what may have left and waits: none once a person wants it sent all the same
     Column("receipt", Text),  # what the far side said later: delivered, delayed, failed
     Column("receipt_at", Moment),
     Column("receipt_detail", Text),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import customers, outbox, outcomes, ratings, status
+from feedback_app.store import customers, message_queries, outbox, outcomes, ratings, status
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
@@ -133,6 +133,28 @@ async def test_a_temporary_failure_waits_until_its_time(store: Store) -> None:
         partial(outbox.claim, channel="email", lease=LEASE, now=NOW + 60_000, limit=1)
     )
     assert again.message.attempt == 2
+
+
+async def test_a_message_that_may_have_left_is_in_doubt_until_a_person_decides(store: Store) -> None:
+    """The claim says why; nothing else ends the doubt, and a person's word holds until it may have left once more."""
+    await _queue(store, 1)
+
+    async def fails(outcome: str, error: str) -> str | None:
+        (claimed,) = await _claim(store)
+        failed = _attempt(outcome=outcome, state="queued", next_attempt_at=NOW, error=error)
+        await store.write(partial(outbox.settle, attempts=[failed]))
+        return claimed.doubt
+
+    assert await fails("temporary", "450") is None
+    assert await fails("unknown", "broke off") is None
+    assert await fails("temporary", "451") == "broke off"
+    assert await fails("channel_down", "away") == "451"
+    await store.write(partial(message_queries.retry, number=1, now=NOW))
+    assert await fails("temporary", "452") is None
+    assert await fails("bug", "misread") is None
+    assert await fails("temporary", "453") == "misread"
+    row = await store.read(_row)
+    assert row["maybe_sent_at"] == NOW + 9
 
 
 async def test_released_messages_are_as_before(store: Store) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import daemons, outbox, outcomes, ratings, recovery, rollups, status, waits
+from feedback_app.store import daemons, ends, outbox, outcomes, ratings, recovery, rollups, status, waits
 from feedback_app.store.facts import count_facts
 from feedback_app.store.retention.inbox import Ratings
 from feedback_app.store.retention.kind import Cutoffs
@@ -58,7 +58,7 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "recover": partial(recovery.recover, now=NOW),
     "pull in": partial(waits.pull_in, channels=["email"], longest=3_600_000, now=NOW),
     "next due": partial(outbox.next_due, channel="email"),
-    "ends": partial(outbox.ends, numbers=[1]),
+    "ends": partial(ends.of, numbers=[1]),
     "count facts": partial(count_facts, span=(NOW, NOW + 1), gone=Rollup(), low_below=3),
     "find old ratings": partial(Ratings().find, cutoffs=OLD, after=0, limit=10),
     "find old messages": partial(Messages().find, cutoffs=OLD, after=0, limit=10),

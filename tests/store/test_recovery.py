@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from feedback_app.model import Customer
-from feedback_app.store import customers, outbox, recovery
+from feedback_app.store import customers, message_queries, outbox, recovery
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
@@ -45,6 +45,20 @@ async def test_a_crash_leaves_no_message_that_may_have_left_without_a_mark(
     recovered = await store.write(partial(recovery.recover, now=NOW + 5))
     assert recovered == ((0, 1) if marked else (1, 0))
     assert await _row(store) == wanted
+
+
+async def test_what_may_have_left_in_a_crash_is_in_doubt(store: Store) -> None:
+    """Also where a person had decided about the copy before: this is another one. The next claim says by whom."""
+    await store.write(partial(outbox.enqueue, entries=[message(1)], now=NOW))
+    lease = Lease("dead", NOW + 30_000, "p")
+    claim = partial(outbox.claim, channel="email", lease=lease, now=NOW, limit=1)
+    for _ in range(2):
+        assert [one.doubt for one in await store.write(claim)] == [None]
+        await store.write(partial(recovery.recover, now=NOW))
+        (again,) = await store.write(claim)
+        assert again.doubt == "the program ended while sending by p: it may have left"
+        await store.write(partial(outbox.release, numbers=[1], owner="dead"))
+        await store.write(partial(message_queries.retry, number=1, now=NOW))
 
 
 @pytest.mark.parametrize(
