@@ -9,7 +9,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from feedback_app import failpoints
 from feedback_app.concurrency import Claim, Conveyor
@@ -24,7 +24,7 @@ from feedback_app.tally import Tally
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -40,10 +40,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Value = TypeVar("Value")
+
 _LEASE = 30_000  # milliseconds
 _STORE_PAUSE = 1.0  # seconds between tries while the ledger is locked or the disk is full
 _IN_FLIGHT_PER_WORKER = 8
 _LINGER = 0.005  # seconds that results wait for company before they are recorded together
+
+
+async def _when_free(ask: Callable[[], Awaitable[Value]]) -> Value:
+    """Ask the ledger until it is not busy: what is known of a try is not lost by that."""
+    while True:
+        try:
+            return await ask()
+        except Busy:  # the store says so, once
+            await asyncio.sleep(_STORE_PAUSE)
 
 
 class Given(NamedTuple):
@@ -164,7 +175,8 @@ class Dispatcher:
             return Claim([Given(one, provider) for one in claimed])
         if again_at:
             return Claim((), max(0.0, (again_at - now) / 1000))
-        due = await self._store.read(partial(outbox.next_due, channel=self.channel, purpose=self._purpose))
+        next_due = partial(outbox.next_due, channel=self.channel, purpose=self._purpose)
+        due = await _when_free(partial(self._store.read, next_due))
         return Claim((), None if due is None else max(0.0, (due - now) / 1000))
 
     def _claim_allowed(
@@ -208,7 +220,8 @@ class Dispatcher:
         """See whether the customer has another channel, unless a copy may have left by this one."""
         may_have_left = claimed.maybe_sent_at is not None or attempt.outcome in outbox.MAY_HAVE_LEFT
         if self._fall_back is not None and not may_have_left:
-            attempt = replace(attempt, instead=await self._fall_back.instead_of(claimed.message))
+            instead = await _when_free(partial(self._fall_back.instead_of, claimed.message))
+            attempt = replace(attempt, instead=instead)
         return noted(attempt)
 
     def _record(
@@ -243,12 +256,8 @@ class Dispatcher:
                 outbox.release(connection, numbers, owner)
             return self._record(connection, tried) if tried else []
 
-        while True:
-            try:
-                ended = await self._store.write(unit)  # as one: what is committed is never repeated
-                break
-            except Busy:
-                await asyncio.sleep(_STORE_PAUSE)
+        # As one: what is committed is never repeated.
+        ended = await _when_free(partial(self._store.write, unit))
         failpoints.reached("delivery.settled")
         count(self._tally, self.channel, tried)
         if self._fall_back is not None and any(one.instead for _, one in tried):

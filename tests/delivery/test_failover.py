@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from feedback_app import (
     ChannelDown,
@@ -26,6 +28,7 @@ from feedback_app.delivery.fallback import FallBack
 from feedback_app.delivery.lease import Alone
 from feedback_app.delivery.provider import DeliveryPolicy, Provider
 from feedback_app.delivery.retry import Backoff
+from feedback_app.errors import Busy
 from feedback_app.pipeline import Composer, Pipeline, Policy
 from feedback_app.store import customers, outbox, ratings, suppressions
 from feedback_app.store.limits import Limit
@@ -34,7 +37,7 @@ from feedback_app.tally import Tally, Try
 from tests.making import NOW, incoming, message
 from tests.running import DEADLINE
 
-Send = Callable[[Message], Awaitable[Receipt]]
+Value = TypeVar("Value")
 
 
 class _Fake(Notifier):
@@ -312,6 +315,34 @@ async def test_the_customers_next_channel_takes_what_the_first_gives_up(store: S
     assert phone.given == ["thanks.1.ledger"]
     assert await _route(store) == ("sent", "sms", "+4915112345678")
     assert await _tries(store) == [(1, "mail", "permanent"), (1, "sms", "sent")]
+
+
+class _BusyOnce(SqliteStore):
+    """The ledger is locked when it is first asked `what`."""
+
+    what: object = None
+
+    async def read(self, query: Callable[[Connection], Value]) -> Value:
+        if self.what is not None and getattr(query, "func", None) is self.what:
+            self.what = None
+            raise Busy("the ledger is locked")
+        return await super().read(query)
+
+
+@pytest.mark.parametrize("what", [ratings.with_customer, outbox.next_due])
+async def test_a_ledger_that_is_busy_loses_neither_the_try_nor_the_next_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: object
+) -> None:
+    """It is asked until it answers; the refusal stands once, and is not asked for again."""
+    monkeypatch.setattr("feedback_app.delivery.dispatcher._STORE_PAUSE", 0)
+    async with _BusyOnce(tmp_path / "busy.db") as store:
+        await _thanked(store, ("email", "sms"))
+        store.what = what
+        await _deliver_email(store, PermanentFailure("550"))
+        assert store.what is None
+        assert await _route(store) == ("queued", "sms", "+4915112345678")
+        assert await _tries(store) == [(1, "mail", "permanent")]
+    assert [one.message for one in caplog.records] == ["message not sent"]  # nothing broke off
 
 
 async def test_attempts_that_are_used_up_are_a_reason_too(store: SqliteStore) -> None:
