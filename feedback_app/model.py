@@ -107,6 +107,8 @@ class DeliveryReceipt(Struct, frozen=True, kw_only=True):
     state: Literal["delivered", "delayed", "failed"]  # failed: it never arrives
     detail: str = ""  # the far side's words; shown, so no secrets
     bad_address: bool = False  # nobody is reached there: nothing more is sent to it
+    # The far side's id of the copy, or of its notice: what failed a message once is known by it.
+    provider_id: str | None = None
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

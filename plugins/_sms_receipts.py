@@ -99,6 +99,7 @@ class TwilioReceipts:
                 state=state,
                 detail=detail,
                 bad_address=state == "failed" and code in _NOBODY,
+                provider_id=fields.get("MessageSid") or None,
             )
         ]
 

@@ -13,14 +13,19 @@ def notification(
     status: str = "5.1.1",
     words: str = "smtp; 550 5.1.1 no such user",
     whole: bool = True,
+    number: int = 1,
 ) -> bytes:
-    """Return a delivery status notification about one recipient; it quotes the mail, or its headers alone."""
+    """Return a delivery status notification about one recipient; it quotes the mail, or its headers alone.
+
+    `number` tells notifications apart, as their own Message-ID does.
+    """
     head = f"From: shop@example.com\r\nTo: {recipient}\r\nSubject: Thanks\r\n"
     quoted = f"{head}Message-ID: <{message_id}@example.com>\r\n"
     outer = EmailMessage()
     outer["From"] = "MAILER-DAEMON@example.com"
     outer["To"] = "shop@example.com"
     outer["Subject"] = "Undelivered Mail Returned to Sender"
+    outer["Message-ID"] = f"<{number}@mail.example.com>"
     head = outer.as_string().rstrip("\n").replace("\n", "\r\n")
     kind, original = (
         ("message/rfc822", f"{quoted}\r\nThank you.\r\n") if whole else ("text/rfc822-headers", quoted)

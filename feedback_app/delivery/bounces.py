@@ -27,6 +27,7 @@ class Bounce(NamedTuple):
     state: Literal["delivered", "delayed", "failed"]
     detail: str  # status and the far server's words
     bad_address: bool
+    id: str | None  # the notification's own Message-ID
 
 
 def read(mail: bytes) -> list[Bounce]:
@@ -38,7 +39,8 @@ def read(mail: bytes) -> list[Bounce]:
         parts = list(parsed.walk())
         status = [part for part in parts if part.get_content_type() == "message/delivery-status"]
         message_id = _message_id(parts) if status else ""
-        found = [one for part in status for one in _recipients(part, message_id)] if message_id else []
+        own = str(parsed["Message-ID"] or "").strip() or None
+        found = [one for part in status for one in _recipients(part, message_id, own)] if message_id else []
     except (MessageError, LookupError, UnicodeError, TypeError, AttributeError, IndexError) as error:
         # The library's parser raises whatever it stumbles over in mails that keep to no rule.
         raise ValueError(f"cannot be read as a mail ({type(error).__name__})") from error
@@ -61,8 +63,11 @@ def _message_id(parts: list[EmailMessage]) -> str:
     return ""
 
 
-def _recipients(part: EmailMessage, message_id: str) -> Iterator[Bounce]:
-    """Yield what each group of fields says; the first group is about the mail, the others about a recipient each."""
+def _recipients(part: EmailMessage, message_id: str, own: str | None) -> Iterator[Bounce]:
+    """Yield what each group of fields says; the first group is about the mail, the others about a recipient each.
+
+    `own` is the notification's own Message-ID.
+    """
     for group in part.iter_parts() if part.is_multipart() else ():
         action = str(group.get("Action", "")).strip().lower()
         address = str(group.get("Original-Recipient") or group.get("Final-Recipient") or "")
@@ -77,6 +82,7 @@ def _recipients(part: EmailMessage, message_id: str) -> Iterator[Bounce]:
             _state(action, status),
             " ".join(filter(None, (status, words)))[:500] or action,
             action == "failed" and _BAD_ADDRESS.fullmatch(status) is not None,
+            own,
         )
 
 

@@ -39,6 +39,7 @@ class Receipts:
             state=bounce.state,
             detail=bounce.detail,
             bad_address=bounce.bad_address,
+            provider_id=bounce.id,
         )
         return await self.note(receipt, recipient=bounce.recipient)
 
@@ -66,12 +67,15 @@ class Receipts:
             state=receipt.state,
             detail=storable(receipt.detail),
             bad_address=receipt.bad_address,
+            provider_id=storable(receipt.provider_id) if receipt.provider_id else None,
         )
+        # A mail that was noted without its id is known by its words; those of a gateway are the same for every copy.
+        words = told.detail if recipient is not None else None
 
         def unit(connection: Connection) -> Noted:
             now = receipts.addressed(connection, found.number)
             if now is None or now.message != found.message:  # it moved on meanwhile
                 return Noted.KNOWN
-            return receipts.note(connection, now, told, self._clock(), instead)
+            return receipts.note(connection, now, told, self._clock(), instead, words)
 
         return await self._store.write(unit)

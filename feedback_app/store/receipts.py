@@ -48,7 +48,8 @@ _NOTE = Statement(
     " WHERE id = ? AND channel = ? AND recipient = ? AND COALESCE(receipt, '') NOT IN ('delivered', 'failed')"
 )
 _HAS_SAID = Statement(
-    "SELECT 1 FROM delivery_attempt WHERE message_number = ? AND outcome = 'bounced' AND error = ? LIMIT 1"
+    "SELECT 1 FROM delivery_attempt WHERE message_number = ? AND outcome = 'bounced'"
+    " AND COALESCE(provider_id, error) IN (?, ?) LIMIT 1"
 )
 # What is being sent is settled by whoever sends it, see outbox.settle.
 _FAIL = Statement(
@@ -82,15 +83,17 @@ def note(
     receipt: DeliveryReceipt,
     now: Milliseconds,
     instead: Message | None,
+    words: str | None = None,
 ) -> Noted:
     """Note a receipt; a message that failed is given up, or goes out by the next channel as `instead`.
 
     "delivered" and "failed" are last words: what comes after them changes nothing, so receipts may come twice and out
-    of order. A message that was retried is told anew; what failed it before, in the same words, is known.
+    of order. A message that was retried is told anew; what failed it before is known by its id, or by `words` where
+    it was noted without one.
     """
     if found.receipt in ("delivered", "failed") or found.receipt == receipt.state:
         return Noted.KNOWN
-    if receipt.state == "failed" and _HAS_SAID(connection, found.number, receipt.detail).first():
+    if receipt.state == "failed" and _HAS_SAID(connection, found.number, receipt.provider_id, words).first():
         return Noted.KNOWN
     where = (found.number, found.message.channel, found.message.recipient)
     if not _NOTE(connection, receipt.state, now, receipt.detail, *where).rowcount:
@@ -100,8 +103,9 @@ def note(
         suppressions.add(connection, [address])
     if receipt.state == "failed":
         _FAIL(connection, now, receipt.detail, found.number)
-        columns = ("message_number", "started_at", "ended_at", "provider", "outcome", "error")
-        row = (found.number, now, now, found.provider or found.message.channel, "bounced", receipt.detail)
+        columns = ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error")
+        provider = found.provider or found.message.channel
+        row = (found.number, now, now, provider, "bounced", receipt.provider_id, receipt.detail)
         insert_rows(connection, "delivery_attempt", columns, [row])
         if instead is not None:
             fall_back(connection, [(found.number, now, instead)])

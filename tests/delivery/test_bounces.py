@@ -20,7 +20,8 @@ ID = "thanks.7.0123abcd"
 def test_it_names_the_mail_the_address_and_the_reason(*, whole: bool) -> None:
     """Whether the whole mail is quoted or its headers alone."""
     (found,) = bounces.read(notification(ID, "ada@example.com", whole=whole))
-    assert found == Bounce(ID, "ada@example.com", "failed", "5.1.1 550 5.1.1 no such user", bad_address=True)
+    said = "5.1.1 550 5.1.1 no such user"
+    assert found == Bounce(ID, "ada@example.com", "failed", said, bad_address=True, id="<1@mail.example.com>")
 
 
 @pytest.mark.parametrize(
