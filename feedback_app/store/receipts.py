@@ -56,6 +56,11 @@ _FAIL = Statement(
     "UPDATE message SET state = 'dead', settled_at = ?, error = ?, lease_owner = NULL, lease_until = NULL"
     " WHERE id = ? AND state IN ('queued', 'sent', 'held')"
 )
+# Whatever was thought of it: what arrived must not go out again.
+_ARRIVE = Statement(
+    "UPDATE message SET state = 'sent', settled_at = ?, error = NULL"
+    " WHERE id = ? AND state IN ('queued', 'held', 'suppressed', 'dead')"
+)
 
 
 def addressed(connection: Connection, number: int) -> Addressed | None:
@@ -89,7 +94,7 @@ def note(
 
     "delivered" and "failed" are last words: what comes after them changes nothing, so receipts may come twice and out
     of order. A message that was retried is told anew; what failed it before is known by its id, or by `words` where
-    it was noted without one.
+    it was noted without one. A message that arrived is sent, also one that was held, given up or queued again.
     """
     if found.receipt in ("delivered", "failed") or found.receipt == receipt.state:
         return Noted.KNOWN
@@ -101,6 +106,8 @@ def note(
     if receipt.bad_address:
         address = Suppressed(found.message.channel, found.message.recipient, receipt.detail, now)
         suppressions.add(connection, [address])
+    if receipt.state == "delivered":
+        _ARRIVE(connection, now, found.number)
     if receipt.state == "failed":
         _FAIL(connection, now, receipt.detail, found.number)
         columns = ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import email
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email import policy
 from pathlib import Path
 from typing import Any
 
 from tests.cli.conftest import Cli
-from tests.servers import RecordingHttpGateway, RecordingSmtpServer
+from tests.servers import Act, RecordingHttpGateway, RecordingSmtpServer
 
 EMAIL = """
 transport = "smtp"
@@ -22,9 +22,11 @@ sender = "shop@example.com"
 
 
 @contextmanager
-def servers(folder: Path, extra: str = "") -> Iterator[tuple[RecordingSmtpServer, RecordingHttpGateway]]:
-    """Run both; the configuration knows them, and `extra`."""
-    with RecordingSmtpServer() as mail, RecordingHttpGateway() as sms:
+def servers(
+    folder: Path, extra: str = "", answers: Sequence[Act] = ()
+) -> Iterator[tuple[RecordingSmtpServer, RecordingHttpGateway]]:
+    """Run both; the configuration knows them, and `extra`. The gateway begins with `answers`."""
+    with RecordingSmtpServer() as mail, RecordingHttpGateway(answers) as sms:
         (folder / "config.toml").write_text(
             f"[plugins.email_notifier]{EMAIL.format(port=mail.port)}"
             f'[plugins.sms_notifier]\ngateway = "twilio"\nurl = "{sms.url}"\nsender = "+12025550000"\n'

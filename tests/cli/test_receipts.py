@@ -17,7 +17,7 @@ import pytest
 from tests.cli.conftest import Cli, Result
 from tests.cli.far_sides import message_of, rate, servers
 from tests.running import rows
-from tests.servers import HttpAnswer, RecordingHttpGateway, RecordingHttpServer
+from tests.servers import Act, HttpAnswer, RecordingHttpGateway, RecordingHttpServer
 
 CALLBACK = "https://shop.example.com/receipts"
 
@@ -103,6 +103,47 @@ def test_a_message_that_fails_again_after_a_retry_is_dead_again(cli: Cli, folder
         found = message_of(cli)
         assert (found["state"], found["receipt"]) == ("dead", "failed")
         assert [one["outcome"] for one in found["delivery_attempts"]] == ["sent", "bounced"] * 2
+
+
+@pytest.mark.parametrize("meanwhile", ["held", "queued again", "cancelled"])
+def test_what_arrived_is_sent_and_goes_out_no_more(cli: Cli, folder: Path, meanwhile: str) -> None:
+    """The gateway's answer was lost, its receipt was not: nobody retries what surely is there."""
+    with servers(folder, answers=[Act.DROP]) as (_, sms):
+        _with_callback(folder)
+        rate(cli, "ada", preferred="sms")
+        cli.ok("run", "--drain")
+        assert message_of(cli)["state"] == "held"
+        if meanwhile != "held":
+            cli.ok("messages", "retry" if meanwhile == "queued again" else "cancel", "1")
+        arrived = _callback(folder, 1, sms, MessageStatus="delivered")
+        assert _ingest(cli, arrived).out == "1 delivered\n"
+        found = message_of(cli)
+        assert (found["state"], found["receipt"], found["error"]) == ("sent", "delivered", None)
+        assert found["settled_at"] == found["receipt_at"]
+        assert _ingest(cli, arrived).out == "1 known before\n"
+
+        assert cli.ok("messages", "retry", "--all-held", "--yes").out == "queued again: 0\n"
+        cli.ok("run", "--drain")
+        assert len(sms.requests) == 1
+        assert "delivered: Twilio: delivered" in cli.ok("feedback", "explain", "1").out
+        report = cli.ok("report", "build", "--date", found["settled_at"][:10], "--format", "json").json
+        assert report["deliveries"]["sent"] == 1
+        cli.ok("db", "check")
+
+
+def test_a_held_message_that_did_not_arrive_is_dead(cli: Cli, folder: Path) -> None:
+    """It goes by no other channel: of several copies the receipt tells of one."""
+    with servers(folder, answers=[Act.DROP]) as (mail, sms):
+        _with_callback(folder)
+        rate(cli, "ada", preferred="sms,email")
+        cli.ok("run", "--drain")
+        failed = _callback(folder, 1, sms, MessageStatus="undelivered", ErrorCode="30003")
+        assert _ingest(cli, failed).out == "1 failed\n"
+        found = message_of(cli)
+        assert (found["state"], found["error"]) == ("dead", "Twilio: undelivered, error 30003")
+        assert [one["outcome"] for one in found["delivery_attempts"]] == ["unknown", "bounced"]
+        cli.ok("run", "--drain")
+        assert mail.mails == []
 
 
 def test_a_gateway_that_names_no_copy_is_believed_each_time(cli: Cli, folder: Path) -> None:
