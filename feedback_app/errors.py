@@ -139,7 +139,7 @@ class ForgedReceipt(FeedbackAppError):
 class SourceDown(FeedbackAppError):
     """What a source raises when it cannot go on; the reason is logged and shown, so no secrets and no customers' data.
 
-    Anything else that it raises means the same, and only its kind is logged.
+    Anything else that it raises means the same, and only its kind and place are.
     """
 
     exit_code = Unavailable.exit_code

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from feedback_app import failpoints
 from feedback_app.concurrency.bounded import bounded
-from feedback_app.errors import SourceDown, fault_site, storable
+from feedback_app.errors import SourceDown, fault_site
 from feedback_app.intake.fields import refuse_unstorable
 from feedback_app.model import Batch, Received
 from feedback_app.settings.redaction import redact_url
@@ -241,9 +241,7 @@ class Sourcing:
         condition.reason = redact_url(" ".join(str(down).split()))
         if condition.down_since is None:
             condition.down_since = self._clock()
-            # What a stranger's error says may quote a customer.
-            said = down.fault if isinstance(down, _FaultError) else condition.reason
-            log.error("source is down, trying again", extra={"source": self.name, "reason": said})
+            log.error("source is down, trying again", extra={"source": self.name, "reason": condition.reason})
         self.in_flight = 0
         self._empty.set()
 
@@ -262,11 +260,10 @@ class _HungError(SourceDown):
 
 
 class _FaultError(SourceDown):
-    """A call of the source raised something else."""
+    """A call of the source raised something else, whose own words may quote a customer."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(f"{type(error).__name__}: {storable(error)}")
-        self.fault = fault_site(error)
+        super().__init__(fault_site(error))
 
 
 def _checked(batch: object) -> Batch:
