@@ -11,6 +11,7 @@ import datetime as dt
 import decimal
 import json
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, S
 from feedback_app import Received, SourceDown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _FIELDS = (
     "id", "customer", "item", "rating", "comment", "given_at",
@@ -91,11 +92,8 @@ class TableReader:
         """See that the table and its columns are there. Raises SourceDown."""
         self._from = None if position is None else _untagged(json.loads(position))
         self._handed = []
-        try:
-            with self._engine.connect() as connection:
-                there = self._columns_of(connection)
-        except SQLAlchemyError as error:
-            raise self._down(error) from error
+        with self._connected() as connection:
+            there = self._columns_of(connection)
         wanted = dict.fromkeys((self._key, self._order, *self._mapped))
         if missing := [name for name in wanted if name not in there]:
             raise SourceDown(
@@ -148,11 +146,22 @@ class TableReader:
         return query.order_by(*dict.fromkeys((table.c[self._order], table.c[self._key])))
 
     def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        with self._connected() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        """Lend a connection. Raises SourceDown, in the database's words only where it has read no row to quote."""
         try:
-            with self._engine.connect() as connection:
-                return [dict(row) for row in connection.execute(query).mappings()]
+            connection = self._engine.connect()
         except SQLAlchemyError as error:
-            raise self._down(error) from error
+            words = str(getattr(error, "orig", None) or type(error).__name__).strip()
+            raise SourceDown(f"{self._shown}: {words}") from error
+        try:
+            with connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise SourceDown(f"{self._shown}: cannot read {self._name}: {_kind(error)}") from error
 
     def _columns_of(self, connection: sa.Connection) -> list[str]:
         inspector = sa.inspect(connection)
@@ -165,11 +174,15 @@ class TableReader:
             there = ", ".join(names[:20]) or "none"
             raise SourceDown(f"{self._shown} has no table {self._name}; there are: {there}") from None
 
-    def _down(self, error: SQLAlchemyError) -> SourceDown:
-        """Word the failure without the statement and its values."""
-        return SourceDown(
-            f"{self._shown}: {str(getattr(error, 'orig', None) or type(error).__name__).strip()}"
-        )
+
+def _kind(error: SQLAlchemyError) -> str:
+    """Return the kind of the driver's error, and the code where it has one, as psycopg, psycopg2 and SQLite do."""
+    told = getattr(error, "orig", None) or error
+    codes = (getattr(told, name, None) for name in ("sqlstate", "pgcode", "sqlite_errorname"))
+    code = next((one for one in codes if one), None)
+    if code is None and told.args and isinstance(told.args[0], int):
+        code = told.args[0]  # MySQL's drivers
+    return type(told).__name__ + (f" ({code})" if code else "")
 
 
 def _received(row: dict[str, Any], key: object) -> Received:
