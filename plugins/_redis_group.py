@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, InvalidResponse, RedisError, ResponseError
 
 from feedback_app import Batch, Received, Source, SourceDown
 
@@ -237,6 +237,8 @@ class RedisGroup(Source):
             if said.startswith("WRONGTYPE"):
                 raise SourceDown(f"the key {self._settings.stream} is no stream") from error
             raise SourceDown(f"the server refuses: {said[:200]}") from error
+        except InvalidResponse as error:  # it quotes what came, a piece of a rating perhaps
+            raise SourceDown("the server's answer is none of a Redis") from error
         except (RedisError, OSError) as error:
             raise SourceDown(f"the server cannot be reached: {error}") from error
 

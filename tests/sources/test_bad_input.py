@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
 from tests.running import business
+from tests.servers import LOOPBACK
 from tests.sources.conftest import need
 from tests.sources.rig import Rig, rating
 from tests.sources.rigs import FolderRig, RedisRig, TableRig
@@ -60,6 +63,28 @@ def test_a_wrong_password(redis: RedisRig) -> None:
     for how in ({"password": "canary"}, {}):
         (line,) = said(redis, **how)
         assert line == f"{wanted}: look at username and password"
+
+
+class OutOfStep(StreamRequestHandler):
+    """A server whose every answer is in the middle of an entry."""
+
+    def handle(self) -> None:
+        """Answer whatever comes."""
+        while self.rfile.readline():
+            self.wfile.write(b"Ann Smith\r\n")
+
+
+def test_what_is_no_answer_of_a_redis_is_not_shown(tmp_path: Path) -> None:
+    """It may be a piece of a rating."""
+    need("redis_stream")
+    with ThreadingTCPServer((LOOPBACK, 0), OutOfStep) as far:
+        threading.Thread(target=far.serve_forever, daemon=True).start()
+        url = f"redis://{LOOPBACK}:{far.server_address[1]}/0"
+        config = f'[plugins.redis_stream]\nurl = "{url}"\nstream = "ratings"\n'
+        done = command(business(tmp_path, config=config), "run", "--drain")
+        far.shutdown()
+    assert "the server's answer is none of a Redis" in done.stdout
+    assert "Smith" not in done.stdout + done.stderr
 
 
 def test_a_good_password(redis: RedisRig) -> None:
