@@ -263,7 +263,7 @@ class Conversation:
         After a proper no the conversation goes on, once the commands that had left with the refused one are
         refused too. A server that wants the mail all the same would take the next command for its text.
         """
-        error = refusal(step, reply, str(self._server), mail)
+        error = refusal(step, reply, str(self._server), mail, is_first=self.mails == 1)
         if is_refusal(reply.code) and await self._refuses_what_follows(step) and self._wire.quiet:
             self._in_step = self._needs_reset = True
         return error

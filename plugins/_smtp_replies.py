@@ -49,23 +49,27 @@ def is_refusal(code: int) -> bool:
 
 
 def refusal(
-    step: Step, reply: SMTPResponse, who: str, mail: Mail
+    step: Step, reply: SMTPResponse, who: str, mail: Mail, *, is_first: bool
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
-    """Return the error that the reply of `who`, other than the wanted one, means at this step."""
+    """Return the error that the reply of `who`, other than the wanted one, means at this step.
+
+    `is_first` says that the mail is the first of its conversation.
+    """
     code = reply.code
     said = f"{who} answered {step} with {without_address(reply, mail)}"
+    # Why a channel is down is logged; who has seen a mail, this one or one before, may quote a customer's words.
+    logged = said if step == "MAIL" and is_first else f"{who} answered {step} with {code}"
     if step == "MAIL" and code == SHUTTING_DOWN:
-        return TurnedAway(said)
+        return TurnedAway(logged)
     if code in _LOGIN_CODES:
-        # Why a channel is down is logged; from RCPT on the server knows words of the customer's that it may quote.
-        return ChannelDown(said if step == "MAIL" else f"{who} answered {step} with {code}")
+        return ChannelDown(logged)
     if code in _TEMPORARY:
         greylisted = step == "RCPT" and code in _GREYLIST_CODES
         return TemporaryFailure(said, retry_after=GREYLIST_WAIT if greylisted else None)
     if code in _PERMANENT:
         our_fault = step == "MAIL" and code != _TOO_LARGE  # the sender is the same in every mail
         if our_fault:
-            return ChannelDown(said)
+            return ChannelDown(logged)
         return PermanentFailure(said, bad_address=step == "RCPT" and _NOBODY.match(reply.message) is not None)
     return OutcomeUnknown(said) if step == DOT else TemporaryFailure(said)
 

@@ -66,6 +66,23 @@ async def test_a_channel_that_goes_down_in_mid_mail_quotes_nothing_of_it(step: s
     assert failure.reason.endswith(" with 535")
 
 
+@pytest.mark.parametrize("code", [535, 550])
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_channel_that_goes_down_between_two_mails_quotes_nothing_of_the_first(
+    code: int, *, pipelining: bool
+) -> None:
+    """The conversation goes on with the next customer's mail, and the server remembers the last one's."""
+    script: Script = {"MAIL": ["250 sender fine", f"{code} no more after Dear Canary,"]}
+    async with (
+        ScriptedSmtpServer(script, pipelining=pipelining) as server,
+        opened(notifier(server)) as one,
+    ):
+        await one.send(message(1))
+        failure = await failure_of(one, message(2))
+    assert isinstance(failure, ChannelDown)
+    assert failure.reason.endswith(f" answered MAIL with {code}")
+
+
 def over(server: RecordingSmtpServer | ScriptedSmtpServer, tls: str, *, login: bool = False) -> Notifier:
     """Return the notifier that talks to a server only over TLS."""
     settings = {"transport": "smtp", "host": "localhost", "port": server.port, "tls": tls}
