@@ -97,8 +97,8 @@ class Twilio:
         sid, code = content.get("sid"), content.get("code")
         if answer.status in _CREATED and isinstance(sid, str) and sid:
             return presentable(sid)
-        is_code = isinstance(code, int) and 0 < code < _CODES
-        raise _refusal(answer, code if is_code else None, str(self._account), now)
+        known = code if isinstance(code, int) and 0 < code < _CODES else None
+        raise _refusal(answer, known, str(self._account), now)
 
 
 def _refusal(

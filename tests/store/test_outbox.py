@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from feedback_app.model import Customer, Feedback, Outcome
-from feedback_app.store import customers, message_queries, outbox, outcomes, ratings, status
+from feedback_app.model import Customer, DeliveryReceipt, Feedback, Outcome
+from feedback_app.store import customers, message_queries, outbox, outcomes, ratings, receipts, status
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
@@ -155,6 +155,28 @@ async def test_a_message_that_may_have_left_is_in_doubt_until_a_person_decides(s
     assert await fails("temporary", "453") == "misread"
     row = await store.read(_row)
     assert row["maybe_sent_at"] == NOW + 9
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"), [("unknown", "held"), ("temporary", "queued"), ("permanent", "dead")]
+)
+async def test_what_arrived_while_it_was_being_sent_is_sent(store: Store, outcome: str, state: str) -> None:
+    """A gateway's word that it was delivered may come before its answer, which may be lost."""
+    await _queue(store, 1)
+    await _claim(store)
+    receipt = DeliveryReceipt(message_id="thanks.1.ledger", state="delivered")
+
+    def hear(connection: Connection) -> receipts.Noted:
+        found = receipts.addressed(connection, 1)
+        assert found is not None
+        return receipts.note(connection, found, receipt, NOW + 5, None)
+
+    assert await store.write(hear) is receipts.Noted.NEW
+    assert (await store.read(_row))["state"] == "sending"
+    lost = _attempt(outcome=outcome, state=state, error="who knows")
+    await store.write(partial(outbox.settle, attempts=[lost]))
+    row = await store.read(_row)
+    assert (row["state"], row["settled_at"], row["error"]) == ("sent", NOW + 9, None)
 
 
 async def test_released_messages_are_as_before(store: Store) -> None:
