@@ -39,7 +39,7 @@ def read(mail: bytes) -> list[Bounce]:
         parts = list(parsed.walk())
         status = [part for part in parts if part.get_content_type() == "message/delivery-status"]
         message_id = _message_id(parts) if status else ""
-        own = str(parsed["Message-ID"] or "").strip() or None
+        own = _own_id(parsed) if message_id else None
         found = [one for part in status for one in _recipients(part, message_id, own)] if message_id else []
     except (MessageError, LookupError, UnicodeError, TypeError, AttributeError, IndexError) as error:
         # The library's parser raises whatever it stumbles over in mails that keep to no rule.
@@ -47,6 +47,14 @@ def read(mail: bytes) -> list[Bounce]:
     if status and not message_id:
         raise ValueError("does not say which mail it is about: it quotes no Message-ID")
     return found
+
+
+def _own_id(mail: EmailMessage) -> str | None:
+    """Return the notification's Message-ID, None where it has none that is one."""
+    try:
+        return str(mail["Message-ID"] or "").strip() or None
+    except IndexError:  # the library's way of saying that "<>" is none
+        return None
 
 
 def _message_id(parts: list[EmailMessage]) -> str:

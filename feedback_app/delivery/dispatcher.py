@@ -246,8 +246,13 @@ class Dispatcher:
             if one.value is None and not any(by.is_sending(one.job.claimed.number) for by in self.providers)
         ]
         for one in results:
+            number, now = one.job.claimed.number, self._clock()
+            is_unasked = one.value is not None and one.value.outcome in outbox.UNTRIED
             for by in self.providers:  # whoever was to be probed with it, and was not, is by another one
-                by.health.unclear(one.job.claimed.number, self._clock())
+                if is_unasked:
+                    by.health.unasked(number)
+                else:
+                    by.health.unclear(number, now)
         say_broken_off(results, self.channel)
 
         def unit(connection: Connection) -> list[tuple[Message, Settled]]:

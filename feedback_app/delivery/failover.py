@@ -49,10 +49,11 @@ class FailOver:
         if attempt is None or attempt.outcome != "permanent":
             return attempt
         waits: list[float] = []
+        doubts: list[str] = []
         for spare in self._providers[self._providers.index(provider) + 1 :]:
             if _is_doubtful(claimed, spare):
-                error = f"{attempt.error}; {_why_held(claimed, spare)}"
-                return replace(attempt, state="held", error=error, bad_address="")
+                doubts.append(_why_held(claimed, spare))
+                continue
             went = await self._by_spare(claimed, spare)
             if not isinstance(went, Attempt):
                 waits.append(went)
@@ -60,10 +61,14 @@ class FailOver:
             attempt = replace(went, before=(*attempt.before, replace(attempt, before=())))
             if attempt.outcome != "permanent":
                 return attempt
-        if not waits:
-            return attempt
-        # Whoever is waited for may reach the address, so nothing is suppressed yet.
-        return _later(replace(attempt, state="queued", counted=False, bad_address=""), min(waits))
+        # Whoever is waited for, or whom a person lets have it, may reach the address, so nothing is suppressed yet.
+        if waits:
+            return _later(replace(attempt, state="queued", counted=False, bad_address=""), min(waits))
+        if doubts:
+            return replace(
+                attempt, state="held", error="; ".join((attempt.error or "", *doubts)), bad_address=""
+            )
+        return attempt
 
     async def _try(self, claimed: ClaimedMessage, provider: Provider) -> Attempt | None:
         if not await provider.mark(self._store, claimed):

@@ -88,6 +88,11 @@ class ChannelHealth:
             self._probe = None
             self._pause(now)
 
+    def unasked(self, number: int) -> None:
+        """Note that nobody was given a message; when it was to be the probe, the next one is, and at once."""
+        if number == self._probe:
+            self._probe = None
+
     def _pause(self, now: Milliseconds) -> None:
         self._failures += 1
         self._next_probe = now + int(self._pauses.delay(self._failures) * 1000)

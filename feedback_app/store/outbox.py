@@ -201,21 +201,16 @@ class Attempt:
 
 # `messages retry` clears the error. Of what may have left that is a person's word, so it stays without one until it
 # may have left once more; each try's own error is in its record.
-# What the far side has said of it meanwhile goes before what we saw of the sending.
 _SETTLE = Statement(
     """UPDATE message
-   SET state = CASE WHEN message.receipt = 'delivered' THEN 'sent'
-                    WHEN ended.state = 'sent' AND message.receipt = 'failed' THEN 'dead' ELSE ended.state END,
+   SET state = ended.state,
        attempts = attempts + ended.counted,
        next_attempt_at = COALESCE(ended.next_attempt_at, message.next_attempt_at),
-       settled_at = CASE WHEN message.receipt = 'delivered' OR ended.state IN ('sent', 'suppressed', 'dead')
-                         THEN ended.ended_at END,
+       settled_at = CASE WHEN ended.state IN ('sent', 'suppressed', 'dead') THEN ended.ended_at END,
        maybe_sent_at = COALESCE(maybe_sent_at, CASE WHEN ended.outcome IN ('unknown', 'bug') THEN ended.ended_at END),
        lease_owner = NULL, lease_until = NULL, may_leave_at = NULL,
        provider = NULLIF(ended.provider, ''), provider_id = ended.provider_id,
-       error = CASE WHEN message.receipt = 'delivered' THEN NULL
-                    WHEN ended.state = 'sent' AND message.receipt = 'failed' THEN message.receipt_detail
-                    WHEN ended.state = 'queued' AND message.maybe_sent_at IS NOT NULL AND message.error IS NULL
+       error = CASE WHEN ended.state = 'queued' AND message.maybe_sent_at IS NOT NULL AND message.error IS NULL
                      AND ended.outcome NOT IN ('unknown', 'bug') THEN NULL ELSE ended.error END
   FROM {rows} AS ended
  WHERE message.id = ended.number AND message.state = 'sending' AND message.lease_owner = ended.owner""",

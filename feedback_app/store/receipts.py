@@ -45,22 +45,21 @@ _FIND = Statement(
 # Asks once more: somebody else may have noted a last word since it was looked at, and the next channel have it by now.
 _NOTE = Statement(
     "UPDATE message SET receipt = ?, receipt_at = ?, receipt_detail = ?"
-    " WHERE id = ? AND channel = ? AND recipient = ? AND COALESCE(receipt, '') NOT IN ('delivered', 'failed')"
+    " WHERE id = ? AND channel = ? AND recipient = ?"
+    " AND (receipt IS NULL OR receipt = 'delayed' OR receipt = 'failed' AND ? = 'delivered')"
 )
 _HAS_SAID = Statement(
     "SELECT 1 FROM delivery_attempt WHERE message_number = ? AND outcome = 'bounced'"
     " AND COALESCE(provider_id, error) IN (?, ?) LIMIT 1"
 )
-# What is being sent is settled by whoever sends it, see outbox.settle.
-_FAIL = Statement(
-    "UPDATE message SET state = 'dead', settled_at = ?, error = ?, lease_owner = NULL, lease_until = NULL"
-    " WHERE id = ? AND state IN ('queued', 'sent', 'held')"
+# A last word ends also what is being sent: its lease is gone, so however that ends changes nothing any more.
+_END = (
+    "UPDATE message SET state = ?, settled_at = ?, error = ?, lease_owner = NULL, lease_until = NULL,"
+    " may_leave_at = NULL WHERE id = ? AND state IN {open}"
 )
+_FAIL = Statement(_END.format(open="('queued', 'sending', 'held', 'sent')"))
 # Whatever was thought of it: what arrived must not go out again.
-_ARRIVE = Statement(
-    "UPDATE message SET state = 'sent', settled_at = ?, error = NULL"
-    " WHERE id = ? AND state IN ('queued', 'held', 'suppressed', 'dead')"
-)
+_ARRIVE = Statement(_END.format(open="('queued', 'sending', 'held', 'suppressed', 'dead')"))
 
 
 def addressed(connection: Connection, number: int) -> Addressed | None:
@@ -93,23 +92,24 @@ def note(
     """Note a receipt; a message that failed is given up, or goes out by the next channel as `instead`.
 
     "delivered" and "failed" are last words: what comes after them changes nothing, so receipts may come twice and out
-    of order. A message that was retried is told anew; what failed it before is known by its id, or by `words` where
-    it was noted without one. A message that arrived is sent, also one that was held, given up or queued again.
+    of order; but of two copies one that arrived is enough. A message that was retried is told anew; what failed it
+    before is known by its id, or by `words` where it was noted without one. A message that arrived is sent, also one
+    that was held, given up, queued again or is being sent.
     """
-    if found.receipt in ("delivered", "failed") or found.receipt == receipt.state:
+    if found.receipt == receipt.state:
         return Noted.KNOWN
     if receipt.state == "failed" and _HAS_SAID(connection, found.number, receipt.provider_id, words).first():
         return Noted.KNOWN
-    where = (found.number, found.message.channel, found.message.recipient)
+    where = (found.number, found.message.channel, found.message.recipient, receipt.state)
     if not _NOTE(connection, receipt.state, now, receipt.detail, *where).rowcount:
         return Noted.KNOWN
     if receipt.bad_address:
         address = Suppressed(found.message.channel, found.message.recipient, receipt.detail, now)
         suppressions.add(connection, [address])
     if receipt.state == "delivered":
-        _ARRIVE(connection, now, found.number)
+        _ARRIVE(connection, "sent", now, None, found.number)
     if receipt.state == "failed":
-        _FAIL(connection, now, receipt.detail, found.number)
+        _FAIL(connection, "dead", now, receipt.detail, found.number)
         columns = ("message_number", "started_at", "ended_at", "provider", "outcome", "provider_id", "error")
         provider = found.provider or found.message.channel
         row = (found.number, now, now, provider, "bounced", receipt.provider_id, receipt.detail)

@@ -46,6 +46,14 @@ def test_what_is_hard_and_what_is_soft(action: str, status: str, state: str, *, 
     assert (found.state, found.bad_address) == (state, bad_address)
 
 
+@pytest.mark.parametrize("own", [b"<>", b"<", b""])
+def test_a_notification_whose_own_id_is_none_is_read(own: bytes) -> None:
+    """Python's parser stumbles over some."""
+    mail = notification(ID, "ada@example.com").replace(b"<1@mail.example.com>", own)
+    (found,) = bounces.read(mail)
+    assert (found.message_id, found.state) == (ID, "failed")
+
+
 def test_other_mails_are_none() -> None:
     """An answer of a person, a report of another kind, nothing at all."""
     assert bounces.read(b"Subject: Thank you!\r\n\r\nGlad to hear.\r\n") == []

@@ -115,6 +115,30 @@ async def test_what_may_have_left_by_a_suspended_provider_is_held(store: SqliteS
     assert ask(store.path, "SELECT count(*) FROM delivery_attempt WHERE provider = 'b'") == [(2,)]
 
 
+async def test_messages_in_doubt_do_not_use_up_the_probes_of_a_provider(store: SqliteStore) -> None:
+    """Both are down; of what waits for the second, the first message that it may be given probes it at once."""
+    first, second = _Fake("resend", RuntimeError("misread")), _Fake("hold", ChannelDown("away"))
+    shop = _Shop(store, first, second)
+    await shop.queue(6)
+    await shop.deliver()
+    second.answer = None
+    first.answer = ChannelDown("away")
+    await shop.deliver_later()
+    assert shop.states() == ["held"] * 5 + ["sent"]
+    assert second.given == ["thanks.6.ledger"] * 2
+
+
+async def test_what_may_have_left_goes_past_a_provider_that_holds(store: SqliteStore) -> None:
+    """To one behind it that may be given a second copy."""
+    first, second, third = _Fake("resend", OutcomeUnknown("broke off")), _Fake("hold"), _Fake("resend")
+    shop = _Shop(store, first, second, third)
+    await shop.queue()
+    await shop.deliver()
+    first.answer = PermanentFailure("550")
+    await shop.deliver_later()
+    assert (shop.states(), second.given, len(third.given)) == (["sent"], [], 1)
+
+
 async def test_what_may_have_left_and_is_refused_later_is_held(store: SqliteStore) -> None:
     """It is not handed on in the same turn; why stands with the refusal, and the address is not suppressed."""
     first, second = _Fake("resend", OutcomeUnknown("broke off")), _Fake("hold")

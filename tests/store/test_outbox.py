@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import Connection
 
 from feedback_app.model import Customer, DeliveryReceipt, Feedback, Outcome
-from feedback_app.store import customers, message_queries, outbox, outcomes, ratings, receipts, status
+from feedback_app.store import (
+    customers,
+    message_queries,
+    outbox,
+    outcomes,
+    ratings,
+    receipts,
+    recovery,
+    status,
+)
 from feedback_app.store.outbox import Attempt, Lease
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
@@ -157,14 +166,17 @@ async def test_a_message_that_may_have_left_is_in_doubt_until_a_person_decides(s
     assert row["maybe_sent_at"] == NOW + 9
 
 
+@pytest.mark.parametrize("end", ["sent", "unknown", "temporary", "permanent", "given back", "crashed"])
 @pytest.mark.parametrize(
-    ("outcome", "state"), [("unknown", "held"), ("temporary", "queued"), ("permanent", "dead")]
+    ("said", "state", "error"), [("delivered", "sent", None), ("failed", "dead", "no number")]
 )
-async def test_what_arrived_while_it_was_being_sent_is_sent(store: Store, outcome: str, state: str) -> None:
-    """A gateway's word that it was delivered may come before its answer, which may be lost."""
+async def test_a_last_word_that_comes_while_a_message_is_being_sent_ends_it(
+    store: Store, said: Literal["delivered", "failed"], state: str, error: str | None, end: str
+) -> None:
+    """A gateway's word may come before its answer, and that may be lost; however the sending ends, the word stands."""
     await _queue(store, 1)
     await _claim(store)
-    receipt = DeliveryReceipt(message_id="thanks.1.ledger", state="delivered")
+    receipt = DeliveryReceipt(message_id="thanks.1.ledger", state=said, detail="no number")
 
     def hear(connection: Connection) -> receipts.Noted:
         found = receipts.addressed(connection, 1)
@@ -172,11 +184,52 @@ async def test_what_arrived_while_it_was_being_sent_is_sent(store: Store, outcom
         return receipts.note(connection, found, receipt, NOW + 5, None)
 
     assert await store.write(hear) is receipts.Noted.NEW
-    assert (await store.read(_row))["state"] == "sending"
-    lost = _attempt(outcome=outcome, state=state, error="who knows")
-    await store.write(partial(outbox.settle, attempts=[lost]))
+    if end == "given back":
+        await store.write(partial(outbox.release, numbers=[1], owner="boot-1"))
+    elif end == "crashed":
+        await store.write(partial(recovery.recover, now=NOW + 20))
+    else:
+        states = {"sent": "sent", "unknown": "held", "temporary": "queued", "permanent": "dead"}
+        lost = _attempt(outcome=end, state=states[end], error="who knows")
+        await store.write(partial(outbox.settle, attempts=[lost]))
     row = await store.read(_row)
-    assert (row["state"], row["settled_at"], row["error"]) == ("sent", NOW + 9, None)
+    assert (row["state"], row["settled_at"], row["error"]) == (state, NOW + 5, error)
+    assert (row["lease_owner"], row["may_leave_at"]) == (None, None)
+    assert await store.write(hear) is receipts.Noted.KNOWN
+
+
+async def test_what_is_told_to_have_failed_while_it_is_being_sent_goes_by_the_next_channel(
+    store: Store,
+) -> None:
+    """And the sending's end changes nothing there."""
+    await _queue(store, 1)
+    await _claim(store)
+    receipt = DeliveryReceipt(message_id="thanks.1.ledger", state="failed")
+
+    def hear(connection: Connection) -> None:
+        found = receipts.addressed(connection, 1)
+        assert found is not None
+        receipts.note(connection, found, receipt, NOW + 5, message(1, channel="sms")[1])
+
+    await store.write(hear)
+    await store.write(partial(outbox.settle, attempts=[_attempt()]))
+    row = await store.read(_row)
+    assert (row["state"], row["channel"], row["receipt"]) == ("queued", "sms", None)
+
+
+async def test_of_two_copies_one_that_arrived_is_enough(store: Store) -> None:
+    """The failure of the first may be told before the arrival of the second, and after it."""
+    await _queue(store, 1)
+
+    def hear(connection: Connection, said: Literal["delivered", "failed"]) -> tuple[receipts.Noted, str]:
+        found = receipts.addressed(connection, 1)
+        assert found is not None
+        receipt = DeliveryReceipt(message_id="thanks.1.ledger", state=said, provider_id=said)
+        return receipts.note(connection, found, receipt, NOW, None), _row(connection)["state"]
+
+    assert await store.write(partial(hear, said="failed")) == (receipts.Noted.NEW, "dead")
+    assert await store.write(partial(hear, said="delivered")) == (receipts.Noted.NEW, "sent")
+    assert await store.write(partial(hear, said="failed")) == (receipts.Noted.KNOWN, "sent")
 
 
 async def test_released_messages_are_as_before(store: Store) -> None:

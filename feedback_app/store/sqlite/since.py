@@ -22,7 +22,8 @@ _HOLD = """UPDATE new.message
 # Of a message that had not ended the old ledger may know how it did: then nobody needs to be asked whether it left.
 _ENDED_SINCE = """UPDATE new.message SET {columns} FROM main.message AS known
  WHERE known.id = message.id AND known.dedupe_key = message.dedupe_key
-   AND known.state IN ('sent', 'suppressed', 'dead') AND message.state IN ('queued', 'sending', 'held')
+   AND (known.state IN ('sent', 'suppressed', 'dead') AND message.state IN ('queued', 'sending', 'held')
+     OR known.state = 'sent' AND message.state IN ('suppressed', 'dead'))
 RETURNING id"""
 _TRIED_SINCE = """INSERT INTO new.delivery_attempt ({columns}) SELECT {columns} FROM main.delivery_attempt AS known
  WHERE message_number = ? AND NOT EXISTS (SELECT 1 FROM new.delivery_attempt AS there
