@@ -113,7 +113,7 @@ class Chores:
         reports = [
             Ticker(
                 Cron(f"{one.time_of_day.minute} {one.time_of_day.hour} * * *", one.timezone),
-                partial(self._make_report, reporter, name),
+                partial(self.make_report, reporter, name),
                 name=f"report {name}",
             )
             for name, one in self._settings.reports.items()
@@ -183,13 +183,13 @@ class Chores:
             log.warning("the ledger's log grows", extra={"warning": warning})
         self._overgrown = warning is not None
 
-    async def _make_report(self, reporter: Reporter, name: str) -> None:
+    async def make_report(self, reporter: Reporter, name: str) -> None:
         """Make what is due; a failure is tried again soon, for the next tick is a day away."""
-        while not self._stopping.is_set() and not await self._try_report(reporter, name):
+        while not self._stopping.is_set() and not await self.try_report(reporter, name):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _REPORT_RETRY)
 
-    async def _try_report(self, reporter: Reporter, name: str) -> bool:
+    async def try_report(self, reporter: Reporter, name: str) -> bool:
         """Make what is due; says whether that succeeded."""
         try:
             made = await reporter.make_due(name)
@@ -238,7 +238,7 @@ class Chores:
         if abs(jump) > JUMP:
             log.warning("the clock was set, or the machine slept", extra={"seconds": round(jump)})
             for name in self._settings.reports:
-                await self._try_report(reporter, name)
+                await self.try_report(reporter, name)
 
 
 def _trouble(dispatcher: Dispatcher) -> dict[str, object]:

@@ -214,7 +214,7 @@ class Daemon:
             self._supervisor.ready(service.status)
 
         try:
-            await service.work(until, stands=stands, suspects=suspects)
+            await service.work(until, stands=stands, suspects=suspects, drain=drain)
         except BaseException:
             if successor is not None:
                 await successor.close()

@@ -124,8 +124,13 @@ class Service:
         *,
         stands: Callable[[], Awaitable[None]],
         suspects: Sequence[Sequence[int]] = (),
+        drain: bool = False,
     ) -> None:
-        """Work until `until` returns, then finish what is in flight; `stands` is called once everything runs."""
+        """Work until `until` returns, then finish what is in flight; `stands` is called once everything runs.
+
+        A report that cannot be made is tried again while the rest goes on; with `drain` there is no while, and what
+        the reporter raises ends the run.
+        """
         processor = await self._assemble(suspects)
         reporter = Reporter(self.store, self.settings, clock=self._moment, sections=Sections(self.host))
         ending = asyncio.Event()
@@ -161,8 +166,11 @@ class Service:
             tasks.create_task(heartbeat.run(), name="heartbeat")
             working = [tasks.create_task(one.run(), name=one.name) for one in self.parts]
             tasks.create_task(chores.run(tickers), name="chores")
-            for name in self.settings.reports:
-                await reporter.make_due(name)  # what fell due while nobody ran
+            for name in self.settings.reports:  # what fell due while nobody ran
+                if drain:
+                    await reporter.make_due(name)
+                elif not await chores.try_report(reporter, name):
+                    tasks.create_task(chores.make_report(reporter, name), name=f"report {name}")
             self.wake()
             await stands()
             if textfile:

@@ -6,8 +6,12 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from feedback_app.errors import BadConfig
+from feedback_app.model import Customer
 from tests.making import incoming
-from tests.running import DEADLINE, RECORDER, add, business, daemon, rows, sent
+from tests.running import DEADLINE, RECORDER, add, business, daemon, rows, running, sent, until
 
 REPORT = """
 [reports.daily]
@@ -54,6 +58,31 @@ async def test_days_missed_while_down_come_late_and_in_one_mail(tmp_path: Path) 
     dates = [row[0] for row in rows(ledger, "SELECT local_date FROM report_run ORDER BY local_date")]
     assert dates == ["2026-03-10", "2026-03-11", "2026-03-12"]
     assert len(sent(tmp_path)) == 2
+
+
+async def test_a_report_that_cannot_be_made_stops_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its template fails on a day like the one that was missed: ratings are thanked, and it is tried again."""
+    (tmp_path / "templates").mkdir()
+    template = tmp_path / "templates" / "report.txt"
+    template.write_text("Report{% for day in days %}{{ day.nothing if day.ratings == 1 }}{% endfor %}")
+    config = business(tmp_path, config=REPORT)
+    await _run(tmp_path, config, "2026-03-10T12:00")
+    await add(
+        tmp_path / "feedback.db",
+        [incoming("r1", contact=Customer(id="c1", preferred_channels=("chat",)))],
+        _at("2026-03-10T13:00"),
+    )
+    async with running(daemon(config, clock=lambda: _at("2026-03-11T12:00"))):
+        await until(lambda: len(sent(tmp_path)) == 1)
+    (late,) = [one for one in caplog.records if one.message == "report not made, trying again"]
+    assert "report.txt" in vars(late)["reason"]
+    with pytest.raises(BadConfig, match=r"report\.txt"):
+        await _run(tmp_path, config, "2026-03-11T12:00")
+    template.unlink()
+    await _run(tmp_path, config, "2026-03-11T12:00")
+    assert len(sent(tmp_path)) == 3
 
 
 async def test_nobody_to_send_it_to_still_keeps_the_report(tmp_path: Path) -> None:

@@ -116,5 +116,6 @@ def test_the_unit_fits_the_program() -> None:
     unit = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if re.match(r"\w+=", line))
     assert unit["RestartPreventExitStatus"] == "77 78"
     assert unit["Type"] == "notify"
+    assert unit["TimeoutStartSec"] == "infinity"  # an upgrade that is cut off begins anew
     assert int(unit["TimeoutStopSec"].removesuffix("s")) > 25 + 2  # grace, and a little
     assert int(unit["WatchdogSec"].removesuffix("s")) >= 3 * 10

@@ -96,7 +96,7 @@ def timezone(text: str) -> str:
     """Return the IANA name of a time zone."""
     try:
         return ZoneInfo(text).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):  # "__init__/x" names a module of tzdata's
         raise ValueError("timezone must be an IANA name such as Europe/Vienna") from None
 
 

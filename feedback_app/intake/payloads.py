@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from feedback_app.errors import UsageError
+from feedback_app.errors import UsageError, fault_site
 from feedback_app.intake import fields
 from feedback_app.intake.field_map import FieldMap, suggestion
 from feedback_app.intake.json_records import parse_object
@@ -82,6 +82,8 @@ class PayloadForm:
             return form.incoming(row, _far_id)
         except ValueError as problem:
             return dead_letter(received, form.reasons(row) or str(problem))
+        except Exception as error:  # noqa: BLE001 - one payload that a rule's own fault meets must not hold up the others
+            return dead_letter(received, f"a bug in the program: {fault_site(error)}")
 
     def _picker(self, wanted: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
         columns, constants = self._field_map.columns, self._field_map.constants

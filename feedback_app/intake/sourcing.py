@@ -266,14 +266,20 @@ class _FaultError(SourceDown):
         super().__init__(fault_site(error))
 
 
+def _is_received(one: object) -> bool:
+    texts = (one.id, one.reason) if isinstance(one, Received) and isinstance(one.payload, bytes) else (None,)
+    return all(isinstance(text, str) for text in texts)
+
+
 def _checked(batch: object) -> Batch:
     """Return what `receive` returned. Raises SourceDown when it is not what the contract says."""
     if not isinstance(batch, Batch):
         raise SourceDown(f"receive returned {type(batch).__name__}; want a Batch")
-    for one in batch.received:
-        fits = isinstance(one, Received) and isinstance(one.payload, bytes) and isinstance(one.id, str)
-        if not fits:
-            raise SourceDown("receive returned something else than Received(payload=bytes, id=str)")
+    received = batch.received
+    if not isinstance(received, list | tuple) or not all(map(_is_received, received)):
+        raise SourceDown(
+            "receive returned something else than a list of Received(payload=bytes, id=str, reason=str)"
+        )
     if not isinstance(batch.position, str | None):
         raise SourceDown(f"a position is text or None, not {type(batch.position).__name__}")
     try:

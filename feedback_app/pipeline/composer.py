@@ -54,6 +54,9 @@ class TemplateName(NamedTuple):
     language: str | None  # None: for every language without one of its own
 
 
+_REMEMBERED = 1_000  # of purposes, channels and locales
+
+
 class _Parts(NamedTuple):
     subject: Part
     text: Part
@@ -77,6 +80,10 @@ class Composer:
         key = (purpose, channel, customer.locale)
         parts = self._parts.get(key)
         if parts is None:
+            if (
+                len(self._parts) >= _REMEMBERED
+            ):  # locales come with the ratings, and any well-formed tag is one
+                self._parts.clear()
             parts = self._parts[key] = self._load(*key)
         values = self.values(feedback, customer)
         html = parts.html

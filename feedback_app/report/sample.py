@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+from feedback_app.report.facts import Fact
 from feedback_app.report.figures import (
     Change,
     Comment,
@@ -42,13 +43,16 @@ def sample_day() -> DayFigures:
         lowest_items=(Item(item="Blue umbrella", ratings=3, average=1.7, low=3),),
         low_comments=(
             Comment(number=1, item="Blue umbrella", rating=1, comment="Too small.", received_at=_START),
+            Comment(number=2, item=None, rating=2, comment="Too late.", received_at=_START),
         ),
         ended={"thanked": 6, "low": 4},
-        history=0,
+        history=2,
         open_low=OpenLow(count=4, oldest_since=_START),
         deliveries=Deliveries(
-            sent=6, suppressed=0, died=0, queued=1, sending=0, held=0, dead=0, oldest_waiting_since=_START
+            sent=6, suppressed=1, died=1, queued=1, sending=1, held=1, dead=1, oldest_waiting_since=_START
         ),
+        facts=(Fact(analyser="keyword_tags", name="tags", value="size", ratings=3, low=1),),
+        low_deleted=1,
     )
 
 
@@ -67,6 +71,11 @@ def quiet_day() -> DayFigures:
         lowest_items=(),
         low_comments=(),
         ended={},
+        history=0,
+        facts=(),
+        low_deleted=0,
         open_low=OpenLow(count=0, oldest_since=None),
-        deliveries=replace(full.deliveries, queued=0, oldest_waiting_since=None),
+        deliveries=Deliveries(
+            sent=0, suppressed=0, died=0, queued=0, sending=0, held=0, dead=0, oldest_waiting_since=None
+        ),
     )

@@ -89,6 +89,8 @@ def test_what_is_not_one_plain_address_is_refused_without_quoting_it(value: str)
         ("timezone", "Berlin", "IANA name such as Europe/Vienna"),
         ("timezone", "../../etc/passwd", "IANA name"),
         ("timezone", "Europe", "IANA name"),
+        ("timezone", "__init__/x", "IANA name"),
+        ("timezone", "Europe.__init__/x", "IANA name"),
         ("name", "Ann\r\nBcc: x", "name must be one line"),
         ("name", "x" * 201, "at most 200 characters"),
         ("name", {"first": "Ann"}, "name must be text, got an object"),

@@ -53,6 +53,20 @@ def test_a_channel_without_templates_of_its_own_gets_the_plain_text(tmp_path: Pa
     assert form.html == ""
 
 
+def test_locales_without_end_are_not_remembered_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any well-formed tag is one, and they come with the ratings."""
+    monkeypatch.setattr("feedback_app.pipeline.composer._REMEMBERED", 5)
+    composer = _composer(tmp_path)
+    forms = {
+        composer.compose("thanks", "sms", FIVE, Customer(id="c1", locale=f"de-x{number}a")).text
+        for number in range(20)
+    }
+    assert len(forms) == 1
+    assert len(composer._parts) <= 5
+
+
 def test_names_and_items_may_be_missing(tmp_path: Path) -> None:
     """Nothing odd is written when all that is known is the rating."""
     bare = Feedback(rating=5)

@@ -41,6 +41,9 @@ def calls() -> list[Any]:
     return found
 
 
+_NO_LIST = "receive returned something else than a list of Received(payload=bytes, id=str, reason=str)"
+
+
 async def test_it_is_told_which_are_no_ratings(tmp_path: Path) -> None:
     """The reason comes with the acknowledgement."""
     async with running(daemon(scripted(tmp_path, GIVES))):
@@ -62,7 +65,16 @@ async def test_it_is_told_which_are_no_ratings(tmp_path: Path) -> None:
         ("    async def receive(self, limit):\n        return [1]", "receive returned list; want a Batch"),
         (
             "    async def receive(self, limit):\n        return Batch(received=[Received(payload='text')])",
-            "receive returned something else than Received(payload=bytes, id=str)",
+            _NO_LIST,
+        ),
+        ("    async def receive(self, limit):\n        return Batch(received=None)", _NO_LIST),
+        (
+            "    async def receive(self, limit):\n        return Batch(received=iter([Received(payload=b'')]))",
+            _NO_LIST,
+        ),
+        (
+            "    async def receive(self, limit):\n        return Batch(received=[Received(payload=b'', reason=1)])",
+            _NO_LIST,
         ),
         (
             "    async def receive(self, limit):\n        return Batch(position='7\\0')",
