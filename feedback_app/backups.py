@@ -98,7 +98,8 @@ class Backups:
         self._folder = settings.directory / settings.backup.directory
         self._clock = clock
         self._stopping = stopping
-        self._next: datetime | None = None  # not known before the first look into the folder
+        # When the folder was looked into, and when the next one is due as of then.
+        self._asked_at = self._next = datetime.min.replace(tzinfo=UTC)
         self._retry_at = 0  # epoch milliseconds
         self._said = ""  # why the last one failed, as far as has been said
 
@@ -106,13 +107,14 @@ class Backups:
         """Make a backup if one is due and the last failure is long enough ago."""
         now = self._clock()
         moment = datetime.fromtimestamp(now / 1000, UTC)
-        if now < BUILT or (self._next is not None and moment < self._next) or self._is_resting(now):
+        # A moment before `_asked_at`: the clock was set back, and `_next` may lie any time ahead.
+        if now < BUILT or self._asked_at <= moment < self._next or self._is_resting(now):
             return
         self._retry_at = now + _RETRY  # whatever comes: a large copy that fails is not made anew at once
         try:
             # Asked again each time that one seems due: somebody may have made or removed one.
             newest = await aside(partial(newest_in, self._folder, moment), _LOOK, name="backup")
-            self._next = next_due(self._settings, newest, moment)
+            self._asked_at, self._next = moment, next_due(self._settings, newest, moment)
             if self._next <= moment:
                 await self._make(moment)
         except (FeedbackAppError, OSError) as error:

@@ -250,6 +250,25 @@ async def test_a_clock_that_was_ahead_does_not_stop_them(folder: Path, clock: Ma
     assert newest_in(folder / "backups", clock.now) == clock.now
 
 
+async def test_a_clock_that_is_put_right_while_the_daemon_runs_does_not_stop_them(
+    folder: Path, clock: ManualClock
+) -> None:
+    """When the next is due was worked out at a moment that has not come."""
+    mind = minding(folder, clock)
+    clock.turn(days=365)
+    await mind.look()
+    clock.turn(days=-365)
+    for _ in range(2 * 24 * 6):
+        await mind.look()
+        clock.turn(minutes=10)
+    assert names(folder) == [
+        "feedback-2027-01-15T120000Z.db",
+        "feedback-2027-01-16T033000Z.db",
+        "feedback-2027-01-17T033000Z.db",
+        "feedback-2028-01-15T120000Z.db",
+    ]
+
+
 async def test_a_stop_does_not_wait_for_one(
     folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
