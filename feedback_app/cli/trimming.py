@@ -25,7 +25,7 @@ _UNASKED = ("daemons", "tries")  # starts, and what `per_day` counts, have no se
 def trim(program: Program, *, dry_run: bool, as_json: bool) -> None:
     """Delete what [retention] keeps no longer, and say what went.
 
-    A running daemon does the same every hour. Reports over the past show the same counts and averages as before.
+    A running daemon does the same every ten minutes. Reports over the past show the same counts and averages as before.
     """
     from feedback_app.clock import now_ms
     from feedback_app.settings.retention import shown
