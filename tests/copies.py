@@ -82,6 +82,17 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
         return found.fetchall() if found.description else []
 
 
+def damage(path: Path, name: str) -> None:
+    """Overwrite the first page of a table or an index: what needs it fails, what does not need it works."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as base:
+        base.execute("PRAGMA journal_mode = DELETE")
+        (page,) = base.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        (size,) = base.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as opened:
+        opened.seek((page - 1) * size)
+        opened.write(b"\xff" * size)
+
+
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return every table's rows, in one order and with the same values for the same."""
     found = {}

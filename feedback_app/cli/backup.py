@@ -33,6 +33,13 @@ class _BackupFile(click.ParamType[Path]):
 
 
 _FILE = _BackupFile()
+# What a restore takes over from the old ledger, by its field of `Since`: how JSON calls it, and how a warning does.
+_TAKEN_OVER = {
+    "opted_out": ("customers_opted_out_since", "who opted out"),
+    "suppressed": ("addresses_suppressed_since", "which addresses were suppressed"),
+    "ended": ("messages_ended_since", "which messages ended"),
+    "thanked": ("ratings_thanked_since", "who was thanked"),
+}
 
 
 @click.command()
@@ -122,6 +129,13 @@ def _say(done: Restored) -> None:
             )
         if since.same is False:
             click.echo("warning: the backup is not one of it, but of another ledger", err=True)
+        if since.unread:
+            unread = ", ".join(_TAKEN_OVER[name][1] for name in since.unread)
+            click.echo(
+                f"warning: it is damaged; not taken over, or not wholly: {unread}; docs/operations.md shows under"
+                " 'Back up and restore' what to do before the next `run`",
+                err=True,
+            )
     if since.opted_out or since.suppressed:
         click.echo(
             f"since the backup {_some(since.opted_out, 'customer')} opted out and"
@@ -162,13 +176,11 @@ def _restored_data(ledger: Path, file: Path, contents: Contents, done: Restored)
         "from": str(file),
         **contents_data(contents),
         "kept": str(done.kept) if done.kept else None,
-        "messages_ended_since": done.since.ended,
         "messages_held": done.since.held,
         "messages_due": done.since.left,
         "ratings_to_process": done.since.unprocessed,
-        "ratings_thanked_since": done.since.thanked,
-        "customers_opted_out_since": done.since.opted_out,
-        "addresses_suppressed_since": done.since.suppressed,
+        **{key: getattr(done.since, name) for name, (key, _) in _TAKEN_OVER.items()},
+        "not_taken_over": [_TAKEN_OVER[name][0] for name in done.since.unread] if done.kept else [],
         "ratings_lost": done.since.lost,
         "same_ledger": done.since.same,
     }

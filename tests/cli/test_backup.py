@@ -16,7 +16,7 @@ import pytest
 from feedback_app.store.migrate import HEAD
 from feedback_app.store.sqlite.lock import LedgerLock
 from tests.cli.conftest import Cli, Ledger
-from tests.copies import fill
+from tests.copies import damage, fill
 from tests.making import incoming, message
 from tests.postgres import Server
 
@@ -71,6 +71,42 @@ def test_programs_get_what_a_restore_did(cli: Cli, ledger: Ledger) -> None:
     assert (data["messages_due"], data["messages_held"], data["ratings_lost"]) == (1, 0, 0)
     assert Path(data["kept"]).exists()
     assert ledger.rows("SELECT state FROM message") == [("queued",)]
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_a_restore_warns_of_what_a_damaged_ledger_could_not_say(
+    cli: Cli, ledger: Ledger, *, is_whole: bool
+) -> None:
+    """Whether a page of it is broken or all: who said no since would be asked again without a word."""
+    ledger.take_in(incoming("r1"))
+    cli.ok("db", "backup", "b.db")
+    if is_whole:
+        ledger.path.write_bytes(b"noise" * 1000)
+    else:
+        damage(ledger.path, "customer")
+    said = cli.ok("db", "restore", "b.db", "--yes")
+    lacks = (
+        "what it had beyond the backup is not known: it cannot be read" if is_whole else "it has no rating"
+    )
+    assert lacks in said.out
+    more = ", which addresses were suppressed, which messages ended, who was thanked" if is_whole else ""
+    assert said.err == (
+        f"warning: it is damaged; not taken over, or not wholly: who opted out{more}; docs/operations.md"
+        " shows under 'Back up and restore' what to do before the next `run`\n"
+    )
+
+
+def test_programs_get_what_was_not_taken_over(cli: Cli, ledger: Ledger) -> None:
+    """By the names under which the figures stand; nothing where there was no ledger."""
+    ledger.take_in(incoming("r1"))
+    cli.ok("db", "backup", "b.db")
+    damage(ledger.path, "customer")
+    damage(ledger.path, "suppressed_address")
+    data = cli.ok("db", "restore", "b.db", "--yes", "--json").json
+    assert data["not_taken_over"] == ["customers_opted_out_since", "addresses_suppressed_since"]
+    ledger.path.unlink()
+    data = cli.ok("db", "restore", "b.db", "--yes", "--json").json
+    assert (data["kept"], data["not_taken_over"]) == (None, [])
 
 
 def test_without_a_terminal_it_wants_a_yes(cli: Cli, filled: Path) -> None:

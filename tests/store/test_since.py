@@ -10,7 +10,7 @@ import pytest
 from feedback_app.store import ratings
 from feedback_app.store.sqlite.backup import Backup
 from feedback_app.store.sqlite.store import SqliteStore
-from tests.copies import SQLITE, ask
+from tests.copies import SQLITE, ask, damage
 from tests.making import NOW, incoming
 from tests.store.test_restore import restore, sql
 
@@ -174,3 +174,57 @@ async def test_a_number_that_an_earlier_restore_gave_anew_is_another_rating(tmp_
     Backup(path, tmp_path / "b.db").make()
     sql(path, message(1, "sent"), "UPDATE feedback SET external_id = 'another' WHERE id = 1")
     assert restore(path, tmp_path / "b.db").since.thanked == 0
+
+
+TAKEN = {"opted_out": 2, "suppressed": 1, "ended": 1, "thanked": 1}
+
+
+@pytest.mark.parametrize(
+    ("broken", "unread"),
+    [
+        ("message", {"ended", "thanked"}),
+        ("sqlite_autoindex_feedback_1", {"thanked"}),
+        ("customer", {"opted_out"}),
+        ("suppressed_address", {"suppressed"}),
+        ("delivery_attempt", {"ended"}),
+        ("meta", set(TAKEN)),
+        ("sqlite_sequence", set()),
+    ],
+)
+async def test_what_a_damaged_ledger_still_knows_is_taken_over_and_the_rest_is_named(
+    tmp_path: Path, broken: str, unread: set[str]
+) -> None:
+    """A page that cannot be read keeps nothing from being asked of the others."""
+    path = tmp_path / "feedback.db"
+    await _with_ratings(path, 2)
+    add = "INSERT INTO customer (id, opted_out_at, created_at, updated_at) VALUES"
+    sql(path, message(1, "queued"), f"{add} ('a', NULL, 1, 1)")
+    Backup(path, tmp_path / "b.db").make()
+    sql(
+        path,
+        "UPDATE message SET state = 'sent', settled_at = 21",
+        "INSERT INTO delivery_attempt (message_number, started_at, ended_at, provider, outcome)"
+        " VALUES (1, 20, 21, 'p', 'sent')",
+        "UPDATE customer SET opted_out_at = 7 WHERE id = 'a'",
+        f"{add} ('b', 8, 1, 1)",
+        "INSERT INTO suppressed_address (channel, address, reason, since) VALUES ('email', 'a@b', 'bounced', 9)",
+    )
+    damage(path, broken)
+    since = restore(path, tmp_path / "b.db").since
+    assert {name: getattr(since, name) for name in TAKEN} == {
+        name: 0 if name in unread else count for name, count in TAKEN.items()
+    }
+    assert set(since.unread) == unread
+    assert (since.lost is None, since.same) == ("feedback" in broken, None if broken == "meta" else True)
+    found = (
+        ask(f"{SQLITE}{path}", "SELECT id FROM customer WHERE opted_out_at IS NOT NULL"),
+        ask(f"{SQLITE}{path}", "SELECT address FROM suppressed_address"),
+        ask(f"{SQLITE}{path}", "SELECT state FROM message"),
+    )
+    assert found == (
+        [] if "opted_out" in unread else [("a",), ("b",)],
+        [] if "suppressed" in unread else [("a@b",)],
+        [("held",)] if "ended" in unread else [("sent",)],
+    )
+    ((number,),) = ask(f"{SQLITE}{path}", "SELECT seq FROM sqlite_sequence WHERE name = 'message'")
+    assert number == (1_000_001 if broken in {"meta", "sqlite_sequence"} else 1)

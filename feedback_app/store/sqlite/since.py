@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from feedback_app.model import Milliseconds
@@ -81,6 +81,7 @@ class Since(NamedTuple):
     suppressed: int = 0  # addresses that were suppressed since, as it knows; they stay so
     lost: int | None = None  # ratings of the old ledger that the backup lacks; None: it cannot be read
     same: bool | None = None  # whether both are states of one ledger; None: it cannot be read
+    unread: tuple[str, ...] = ()  # what was not, or not wholly, taken over for damage: names of fields above
 
 
 def settle_since(old: sqlite3.Connection | None, draft: Path, *, resend: bool, now: Milliseconds) -> Since:
@@ -94,8 +95,7 @@ def settle_since(old: sqlite3.Connection | None, draft: Path, *, resend: bool, n
         )
         both.execute(f"ATTACH 'file:{quote(str(draft))}?mode=rw' AS new")
         stack.callback(both.execute, "DETACH new")
-        stack.enter_context(_transaction(both))
-        since = _compared(both, resend=resend) if old else Since()
+        since = _compared(both, resend=resend)
         waiting = both.execute(_WAITING).fetchone()[0]
         if not resend:
             both.execute(_HOLD, (now,))
@@ -108,29 +108,57 @@ def settle_since(old: sqlite3.Connection | None, draft: Path, *, resend: bool, n
 
 
 def _compared(both: sqlite3.Connection, *, resend: bool) -> Since:
-    """Ask the old ledger; what it cannot say, because it is broken too, stays unknown."""
-    since = Since()
-    try:
-        same = both.execute(_ID.format("main")).fetchone() == both.execute(_ID.format("new")).fetchone()
-        since = since._replace(lost=both.execute(_LOST).fetchone()[0], same=same)
-        if not same:
-            return since
-        if not resend:
-            since = since._replace(ended=_end(both), thanked=both.execute(_THANKED).rowcount)
-        return since._replace(
-            opted_out=both.execute(_OPTED_OUT).rowcount + both.execute(_OPTED_OUT_NEW).rowcount,
-            suppressed=both.execute(_SUPPRESSED).rowcount if _have_suppressed(both) else 0,
-        )
-    except sqlite3.DatabaseError:
-        return since
+    """Ask the old ledger; what it cannot say, because it is broken there, stays as in the backup and is named."""
+    facts = _answers(both, {"same": _are_same, "lost": _count_lost})
+    if facts.get("same") is False:  # what it knows is of others
+        return Since(**facts)
+    questions = {"opted_out": _opt_out, "suppressed": _suppress}
+    if not resend:
+        questions |= {"ended": _end, "thanked": _spare_thanked}
+    taken = _answers(both, questions) if facts.get("same") else {}
+    return Since(**facts, **taken, unread=tuple(name for name in questions if name not in taken))
+
+
+def _answers(
+    both: sqlite3.Connection, questions: Mapping[str, Callable[[sqlite3.Connection], int]]
+) -> dict[str, Any]:
+    """Ask one after the other: a page that is broken keeps only those from an answer that need it."""
+    found = {}
+    for name, answer in questions.items():
+        with contextlib.suppress(sqlite3.DatabaseError):
+            found[name] = answer(both)
+    return found
+
+
+def _are_same(both: sqlite3.Connection) -> bool:
+    old, new = (both.execute(_ID.format(name)).fetchone() for name in ("main", "new"))
+    return bool(old == new)
+
+
+def _count_lost(both: sqlite3.Connection) -> int:
+    return int(both.execute(_LOST).fetchone()[0])
+
+
+def _opt_out(both: sqlite3.Connection) -> int:
+    return both.execute(_OPTED_OUT).rowcount + both.execute(_OPTED_OUT_NEW).rowcount
+
+
+def _suppress(both: sqlite3.Connection) -> int:
+    are_there = all(both.execute(_HAS_SUPPRESSED.format(name)).fetchone()[0] for name in ("main", "new"))
+    return both.execute(_SUPPRESSED).rowcount if are_there else 0
+
+
+def _spare_thanked(both: sqlite3.Connection) -> int:
+    return both.execute(_THANKED).rowcount
 
 
 def _end(both: sqlite3.Connection) -> int:
     """Let messages be as they are in the old ledger, where they have ended, with the tries that they took."""
     put = ", ".join(f"{name} = known.{name}" for name in _columns(both, "message"))
-    ended = both.execute(_ENDED_SINCE.format(columns=put)).fetchall()
     tries = _TRIED_SINCE.format(columns=", ".join(_columns(both, "delivery_attempt")))
-    both.executemany(tries, ended)
+    with _transaction(both):
+        ended = both.execute(_ENDED_SINCE.format(columns=put)).fetchall()
+        both.executemany(tries, ended)
     return len(ended)
 
 
@@ -139,21 +167,21 @@ def _columns(both: sqlite3.Connection, table: str) -> list[str]:
     return [name for (name,) in both.execute(_COLUMNS, (table, table))]
 
 
-def _have_suppressed(both: sqlite3.Connection) -> bool:
-    return all(both.execute(_HAS_SUPPRESSED.format(name)).fetchone()[0] for name in ("main", "new"))
-
-
 def _go_on_numbering(both: sqlite3.Connection, *, is_known: bool) -> None:
     """Give no number that was given since, which the old ledger knows if anybody does."""
     remove, put = _GO_ON
     for table in _NUMBERED:
-        highest = both.execute(_HIGHEST.format("new"), (table,)).fetchone()[0]
+        highest = _highest(both, "new", table)
+        known = highest + _SURELY_UNUSED
         if is_known:
-            highest = max(highest, both.execute(_HIGHEST.format("main"), (table,)).fetchone()[0])
-        else:
-            highest += _SURELY_UNUSED
+            with contextlib.suppress(sqlite3.DatabaseError):
+                known = _highest(both, "main", table)
         both.execute(remove, (table,))
-        both.execute(put, (table, highest))
+        both.execute(put, (table, max(highest, known)))
+
+
+def _highest(both: sqlite3.Connection, ledger: str, table: str) -> int:
+    return int(both.execute(_HIGHEST.format(ledger), (table,)).fetchone()[0])
 
 
 @contextlib.contextmanager
@@ -162,6 +190,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a disk that cannot be read ends it too
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
