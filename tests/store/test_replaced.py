@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,11 +18,14 @@ from feedback_app.clock import now_ms
 from feedback_app.errors import Busy, FeedbackAppError, StorageFailed
 from feedback_app.report.reporter import Reporter
 from feedback_app.settings import load_settings
-from feedback_app.store import ratings
+from feedback_app.store import migrate, ratings
 from feedback_app.store.sqlite import file
+from feedback_app.store.sqlite.restore import restoring
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.making import NOW, incoming
 from tests.running import DEADLINE, business, daemon, until
+
+LEDGERS = Path(__file__).parents[1] / "data" / "ledgers"
 
 
 def _move(ledger: Path) -> None:
@@ -128,3 +133,26 @@ async def test_a_ledger_opened_by_a_link_is_locked_like_the_ledger_itself(
         shutil.copy(ledger, link)
         with pytest.raises(StorageFailed, match="replaced or removed"):
             store.verify()
+
+
+async def test_a_daemon_that_waited_for_a_restore_opens_what_was_restored(tmp_path: Path) -> None:
+    """It had looked at the old ledger; the new one is of an earlier schema, so it is upgraded, and all use that one."""
+    path, backup = tmp_path / "feedback.db", tmp_path / "b.db"
+    with contextlib.closing(sqlite3.connect(backup, isolation_level=None)) as earlier:
+        earlier.executescript((LEDGERS / "0002.sql").read_text(encoding="utf-8"))
+    file.create(path)
+    restore = contextlib.ExitStack()
+    ready = restore.enter_context(restoring(path, backup))
+
+    def finish() -> None:
+        with restore:
+            ready.finish(resend=False, stamp="then", now=NOW)
+
+    asyncio.get_running_loop().call_soon(finish)  # at the first moment that the daemon waits, for the lock
+    async with SqliteStore(path, "daemon") as store:
+        assert path.with_name("feedback.db.before-restore-then").exists()
+        assert file.check(path) == migrate.HEAD
+        store.changed()
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("INSERT INTO meta VALUES ('a', 'b')")
+        assert store.changed()

@@ -62,13 +62,14 @@ class SqliteStore(Store):
         found = file.check(self.path)
         async with AsyncExitStack() as stack:
             stack.callback(self._lock.release)
+            if self._role == "daemon":
+                await self._take_over()
+                found = file.check(self.path)  # again: until then a restore may have put another one there
             # The version is told per connection, so the pool's would answer each by its own count.
             with explained(self.path):
                 self._probe = file.looking_at(self.path)
                 stack.callback(self._probe.close)
                 self._probe.execute("PRAGMA schema_version").fetchall()  # only by reading it opens the log
-            if self._role == "daemon":
-                await self._take_over()
             file.see_to_wal(self._probe, self.path)
             if found < migrate.HEAD:
                 self._migrate(found)
