@@ -140,7 +140,7 @@ class TableReader:
     def _select(self) -> sa.Select[Any]:
         # Names are identifiers, quoted by the dialect where they need it; the value is a parameter.
         table = sa.table(self._name, *map(sa.column, self._columns), schema=self._schema)
-        query = sa.select(table).where(table.c[self._order].is_not(None))
+        query = sa.select(table).where(table.c[self._order].is_not(None), table.c[self._key].is_not(None))
         if self._from is not None:
             query = query.where(table.c[self._order] >= sa.literal(self._from))
         return query.order_by(*dict.fromkeys((table.c[self._order], table.c[self._key])))

@@ -118,6 +118,14 @@ def test_rows_without_the_time_are_left_out(shop: Shop) -> None:
     assert reader.lag() == 0
 
 
+def test_rows_without_a_key_are_left_out(shop: Shop) -> None:
+    """Also where the time is there: nothing would tell them apart."""
+    shop.add((None, "2026-01-01", 5), (None, "2026-01-02", 4), ("b", "2026-01-03", 5))
+    reader = shop.reader(time="at")
+    assert reader.lag() == 1
+    assert ids(reader) == ["b"]
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     portions=st.lists(
