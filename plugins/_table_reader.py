@@ -23,6 +23,8 @@ from feedback_app import Received, SourceDown
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from feedback_app.plugins.database_table import Settings
+
 _FIELDS = (
     "id", "customer", "item", "rating", "comment", "given_at",
     "name", "email", "phone", "preferred_channel", "locale", "timezone",
@@ -67,14 +69,12 @@ def _reading(url: sa.URL) -> dict[str, Any]:
 class TableReader:
     """One table of one database; used by one thread at a time."""
 
-    def __init__(
-        self, url: sa.URL, *, table: str, key: str, time: str | None, mapped: Collection[str], revisit: int
-    ) -> None:
-        schema, _, name = table.rpartition(".")
+    def __init__(self, url: sa.URL, settings: Settings) -> None:
+        schema, _, name = settings.table.rpartition(".")
         self._name, self._schema = name, schema or None
-        self._key, self._order = key, time or key
-        self._mapped = mapped
-        self._revisit = revisit
+        self._key, self._order = settings.key, settings.time or settings.key
+        self._map = settings.map
+        self._revisit = settings.revisit
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, **_reading(url))
         self._shown = url.render_as_string(hide_password=True)
         self._from: Any = None  # the value of the order's column from which on rows are looked at
@@ -82,6 +82,7 @@ class TableReader:
             tuple[Any, Any]
         ] = []  # (order, key) of those at or behind it that were handed over
         self._columns: list[str] = []
+        self._of_key = ""  # stands before a key that stands in for an id
 
     @property
     def position(self) -> str | None:
@@ -94,12 +95,15 @@ class TableReader:
         self._handed = []
         with self._connected() as connection:
             there = self._columns_of(connection)
-        wanted = dict.fromkeys((self._key, self._order, *self._mapped))
+        wanted = dict.fromkeys((self._key, self._order, *self._map.values()))
         if missing := [name for name in wanted if name not in there]:
             raise SourceDown(
                 f"the table {self._name} has no column {missing[0]!r}; its columns are {', '.join(there)}"
             )
         self._columns = [name for name in there if name in wanted or name.lower() in _FIELDS]
+        ids = [self._map["id"]] if "id" in self._map else [name for name in there if name.lower() == "id"]
+        # A row whose id is NULL must not get one that another row may have.
+        self._of_key = "" if set(ids) <= {self._key} else f"{self._key}="
 
     def read(self, limit: int) -> list[Received]:
         """Return at most `limit` rows that were not handed over. Raises SourceDown."""
@@ -110,7 +114,7 @@ class TableReader:
             self._advance(
                 rows, known | {row[self._key] for row in fresh}, full=len(rows) == limit + len(known)
             )
-        return [_received(row, row[self._key]) for row in fresh]
+        return [_received(row, f"{self._of_key}{row[self._key]}") for row in fresh]
 
     def lag(self) -> int:
         """Return how many rows wait, not counting on for ever in a large table. Raises SourceDown."""
@@ -185,7 +189,7 @@ def _kind(error: SQLAlchemyError) -> str:
     return type(told).__name__ + (f" ({code})" if code else "")
 
 
-def _received(row: dict[str, Any], key: object) -> Received:
+def _received(row: dict[str, Any], far_id: str) -> Received:
     text = json.dumps(row, default=_plain, ensure_ascii=False)
     try:
         payload = text.encode(
@@ -193,7 +197,7 @@ def _received(row: dict[str, Any], key: object) -> Received:
         )  # what did not decode comes out as the bytes that it was
     except UnicodeEncodeError:  # half a character, of a JSON column
         payload = text.encode("utf-8", "backslashreplace")
-    return Received(id=str(key), payload=payload)
+    return Received(id=far_id, payload=payload)
 
 
 def _plain(value: object) -> object:

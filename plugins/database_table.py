@@ -105,13 +105,5 @@ class DatabaseTable(Source):
 def make_source(settings: Settings) -> Source:
     """Return the source of the table's rows. Raises ValueError when the password's file cannot be used."""
     password = read_secret("password", settings.password, settings.password_file)
-    new_reader = partial(
-        TableReader,
-        checked_url(settings.url, password.get_secret_value() if password else None),
-        table=settings.table,
-        key=settings.key,
-        time=settings.time,
-        mapped=set(settings.map.values()),
-        revisit=settings.revisit,
-    )
-    return DatabaseTable(settings, new_reader)
+    url = checked_url(settings.url, password.get_secret_value() if password else None)
+    return DatabaseTable(settings, partial(TableReader, url, settings))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import decimal
-import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,48 +17,14 @@ from feedback_app import Batch, Received, SourceDown
 from feedback_app.plugins._table_reader import TableReader, _received, checked_url
 from feedback_app.plugins.database_table import Settings, make_source
 from tests.running import business, rows, until
+from tests.sources.shop import Shop, ids
 from tests.sources.test_contract import drained, taken
-
-
-class Shop:
-    """A table of another program, and readers of it."""
-
-    def __init__(self, path: Path, *, table: str = "ratings", columns: str = "id, at, rating") -> None:
-        self.path = path
-        self._table = table
-        self.run(f'CREATE TABLE "{table}" ({columns})')
-
-    def run(self, statement: str, *values: Any) -> None:
-        """Change the shop's data."""
-        shop = sqlite3.connect(self.path)
-        try:
-            shop.execute(statement, values)
-            shop.commit()
-        finally:
-            shop.close()
-
-    def add(self, *rows: tuple[Any, ...]) -> None:
-        """Add rows."""
-        for row in rows:
-            self.run(f'INSERT INTO "{self._table}" VALUES ({", ".join("?" * len(row))})', *row)
-
-    def reader(self, position: str | None = None, **how: Any) -> TableReader:
-        """Return an open reader."""
-        options = {"table": self._table, "key": "id", "time": None, "mapped": (), "revisit": 2} | how
-        made = TableReader(sa.make_url(f"sqlite:///{self.path}"), **options)
-        made.open(position)
-        return made
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """Make a table."""
     return Shop(tmp_path / "shop.db")
-
-
-def ids(reader: TableReader, limit: int = 100) -> list[str]:
-    """Return the next rows' ids."""
-    return [one.id for one in reader.read(limit)]
 
 
 def test_rows_come_in_the_order_of_the_key_once(shop: Shop) -> None:
@@ -156,7 +120,7 @@ def test_odd_names_are_identifiers_and_never_sql(tmp_path: Path) -> None:
     odd = 'a"; DROP TABLE x; --'
     shop = Shop(tmp_path / "shop.db", table="ra;ting s", columns='"select", "a""; DROP TABLE x; --"')
     shop.add((1, 5))
-    (row,) = shop.reader(key="select", mapped=[odd]).read(10)
+    (row,) = shop.reader(key="select", map={"rating": odd}).read(10)
     assert row.payload == b'{"select": 1, "a\\"; DROP TABLE x; --": 5}'
 
 
@@ -173,7 +137,7 @@ def test_only_the_columns_that_are_needed_are_read(shop: Shop) -> None:
     [
         ({"table": "ratngs"}, "has no table ratngs; there are: ratings"),
         ({"key": "number"}, "the table ratings has no column 'number'; its columns are id, at, rating"),
-        ({"mapped": ["stars"]}, "the table ratings has no column 'stars'"),
+        ({"map": {"rating": "stars"}}, "the table ratings has no column 'stars'"),
     ],
 )
 def test_what_is_not_there_is_named(shop: Shop, how: dict[str, Any], said: str) -> None:
@@ -184,16 +148,38 @@ def test_what_is_not_there_is_named(shop: Shop, how: dict[str, Any], said: str) 
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """A reader writes nothing."""
+    no = f"sqlite:///{tmp_path / 'no.db'}"
     with pytest.raises(SourceDown, match="unable to open database file"):
-        TableReader(
-            sa.make_url(f"sqlite:///{tmp_path / 'no.db'}"),
-            table="t",
-            key="k",
-            time=None,
-            mapped=(),
-            revisit=0,
-        ).open(None)
+        TableReader(checked_url(no), Settings(url=no, table="t", key="k")).open(None)
     assert not (tmp_path / "no.db").exists()
+
+
+async def test_a_row_without_an_id_takes_none_away_from_another_row(tmp_path: Path) -> None:
+    """Its key stands in for the id, and is a number from another row's ids: with the column's name it is none."""
+    shop = Shop(tmp_path / "shop.db", columns="number INTEGER PRIMARY KEY, order_id INTEGER, rating")
+    shop.add((7, None, 5), (8, 7, 1), (9, 8, 4))
+    table = f'[plugins.database_table]\nurl = "sqlite:///{shop.path}"\ntable = "ratings"\nkey = "number"\n'
+    await drained(business(tmp_path, config=table + 'map = { id = "order_id" }\n'))
+    assert taken(tmp_path / "feedback.db") == ["7", "8", "number=7"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "how", "wanted"),
+    [
+        ("number, rating, at", {}, "7"),
+        ("number, ID, at", {}, "number=7"),
+        ("number, id, at", {"map": {"id": "number"}}, "7"),
+        ("number, rating, at", {"map": {"id": "at"}}, "number=7"),
+        ("ID, rating, at", {"key": "ID"}, "7"),
+    ],
+)
+def test_the_key_is_the_id_where_no_other_column_is(
+    tmp_path: Path, columns: str, how: dict[str, Any], wanted: str
+) -> None:
+    """As it is; beside a column of ids it says of which column it is."""
+    shop = Shop(tmp_path / "shop.db", columns=columns)
+    shop.add((7, None, None))
+    assert ids(shop.reader(**{"key": "number"} | how)) == [wanted]
 
 
 async def test_a_row_that_is_no_utf8_is_a_dead_letter_with_its_bytes(tmp_path: Path) -> None:
@@ -222,7 +208,7 @@ async def test_a_row_that_is_no_utf8_is_a_dead_letter_with_its_bytes(tmp_path: P
 )
 def test_no_value_of_a_database_stops_the_rows_behind_it(value: object, payload: bytes) -> None:
     """What no field can be becomes a dead letter."""
-    assert _received({"id": 1, "rating": value}, 1).payload == b'{"id": 1, "rating": ' + payload + b"}"
+    assert _received({"id": 1, "rating": value}, "1").payload == b'{"id": 1, "rating": ' + payload + b"}"
 
 
 async def test_no_more_looks_than_asked_for(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
