@@ -3,6 +3,9 @@
 Rows whose key or time becomes visible after a larger one (a transaction that commits late, equal times) are not missed:
 the newest `revisit` rows are looked at again each time, and the position stays behind them. What was handed over is
 known by its key, so that it is handed over again only after a new start, where the ledger tells it for a duplicate.
+
+Where the position is of another table, or the table has rows and all are before it (it was emptied or restored), it is
+read from its beginning: else what comes now would be passed over in silence.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
+import logging
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,11 +23,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
 from feedback_app import Received, SourceDown
+from feedback_app.plugins._table_position import order_of, value_in, written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from feedback_app.plugins.database_table import Settings
+
+log = logging.getLogger(__name__)
 
 _FIELDS = (
     "id", "customer", "item", "rating", "comment", "given_at",
@@ -75,23 +82,27 @@ class TableReader:
         self._key, self._order = settings.key, settings.time or settings.key
         self._map = settings.map
         self._revisit = settings.revisit
+        self._source = settings.name
+        self._of = order_of(url, settings)
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, **_reading(url))
         self._shown = url.render_as_string(hide_password=True)
         self._from: Any = None  # the value of the order's column from which on rows are looked at
         self._handed: list[
             tuple[Any, Any]
         ] = []  # (order, key) of those at or behind it that were handed over
+        self._anew = False  # it begins again although it had come somewhere, which was not said yet
         self._columns: list[str] = []
         self._of_key = ""  # stands before a key that stands in for an id
 
     @property
     def position(self) -> str | None:
         """Where to go on after a new start."""
-        return None if self._from is None else json.dumps(_tagged(self._from))
+        return None if self._from is None else written(self._of, self._from)
 
     def open(self, position: str | None) -> None:
         """See that the table and its columns are there. Raises SourceDown."""
-        self._from = None if position is None else _untagged(json.loads(position))
+        self._from = None if position is None else value_in(position, self._of)
+        self._anew = position is not None and self._from is None
         self._handed = []
         with self._connected() as connection:
             there = self._columns_of(connection)
@@ -107,13 +118,14 @@ class TableReader:
 
     def read(self, limit: int) -> list[Received]:
         """Return at most `limit` rows that were not handed over. Raises SourceDown."""
-        known = {key for _, key in self._handed}
-        rows = self._rows(self._select().limit(limit + len(known)))
-        fresh = [row for row in rows if row[self._key] not in known][:limit]
-        if fresh:
-            self._advance(
-                rows, known | {row[self._key] for row in fresh}, full=len(rows) == limit + len(known)
-            )
+        fresh = self._fresh(limit)
+        if not fresh and self._went_back():
+            self._from, self._anew = None, True
+            fresh = self._fresh(limit)
+        if fresh and self._anew:
+            self._anew = False
+            said = "the table is another one or went back, reading it from its beginning"
+            log.warning(said, extra={"source": self._source})
         return [_received(row, f"{self._of_key}{row[self._key]}") for row in fresh]
 
     def lag(self) -> int:
@@ -126,28 +138,52 @@ class TableReader:
         """Disconnect."""
         self._engine.dispose()
 
-    def _advance(self, rows: Sequence[Mapping[str, Any]], handed: Collection[Any], *, full: bool) -> None:
+    def _fresh(self, limit: int) -> list[dict[str, Any]]:
+        known = {key for _, key in self._handed}
+        rows = self._rows(self._select().limit(limit + len(known)))
+        if len(rows) < limit + len(known):  # these are all: others that were handed over were deleted
+            there = {row[self._key] for row in rows}
+            self._handed = [pair for pair in self._handed if pair[1] in there]
+            known &= there
+        fresh = [row for row in rows if row[self._key] not in known][:limit]
+        if fresh:
+            self._advance(rows, known | {row[self._key] for row in fresh})
+        return fresh
+
+    def _went_back(self) -> bool:
+        """Whether there are rows, and none where reading had come to or behind that."""
+        if self._from is None or self._handed:
+            return False
+        last = self._rows(self._select(before=True).limit(1))
+        # A column that keeps values less exactly than they come back may have the position's own row before it.
+        return bool(last) and last[0][self._order] != self._from
+
+    def _advance(self, rows: Sequence[Mapping[str, Any]], handed: Collection[Any]) -> None:
         """Go on, but stay behind the newest rows by `revisit`, and never past one of several with an equal time.
 
         Values are not compared here: only the database knows their order.
         """
         there = {row[self._key] for row in rows}
         in_order = [(row[self._order], row[self._key]) for row in rows if row[self._key] in handed]
-        if full:  # what was handed over and is not among them lies behind them; else it was deleted
-            in_order += [pair for pair in self._handed if pair[1] not in there]
+        in_order += [pair for pair in self._handed if pair[1] not in there]  # they lie behind them
         at = max(0, len(in_order) - 1 - self._revisit)
         while at and in_order[at - 1][0] == in_order[at][0]:
             at -= 1
         self._from = in_order[at][0]
         self._handed = in_order[at:]
 
-    def _select(self) -> sa.Select[Any]:
+    def _select(self, *, before: bool = False) -> sa.Select[Any]:
+        """Return the query of the rows from the position on; `before`: of those before it, the last one first."""
         # Names are identifiers, quoted by the dialect where they need it; the value is a parameter.
         table = sa.table(self._name, *map(sa.column, self._columns), schema=self._schema)
-        query = sa.select(table).where(table.c[self._order].is_not(None), table.c[self._key].is_not(None))
+        order, key = table.c[self._order], table.c[self._key]
+        query = sa.select(table).where(order.is_not(None), key.is_not(None))
+        at = sa.literal(self._from)
+        if before:
+            return query.where(order < at).order_by(order.desc())
         if self._from is not None:
-            query = query.where(table.c[self._order] >= sa.literal(self._from))
-        return query.order_by(*dict.fromkeys((table.c[self._order], table.c[self._key])))
+            query = query.where(order >= at)
+        return query.order_by(*dict.fromkeys((order, key)))
 
     def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         with self._connected() as connection:
@@ -218,31 +254,3 @@ def _number(value: decimal.Decimal) -> object:
     if not value.is_finite() or value.adjusted() >= _DIGITS:
         return str(value)
     return int(value) if value == value.to_integral_value() else float(value)
-
-
-def _tagged(value: object) -> list[object]:
-    """Return a value with its kind, as JSON."""
-    match value:
-        case dt.datetime():
-            return ["datetime", value.isoformat()]
-        case dt.date():
-            return ["date", value.isoformat()]
-        case int() | float() | str():
-            return ["plain", value]
-        case decimal.Decimal():
-            return ["decimal", str(value)]
-        case _:
-            raise SourceDown(f"rows cannot be read in the order of values of the kind {type(value).__name__}")
-
-
-def _untagged(tagged: list[Any]) -> object:
-    kind, value = tagged
-    match kind:
-        case "datetime":
-            return dt.datetime.fromisoformat(value)
-        case "date":
-            return dt.date.fromisoformat(value)
-        case "decimal":
-            return decimal.Decimal(value)
-        case _:
-            return value
