@@ -25,10 +25,12 @@ class DroppedFile:
     """Read on until `finished`; `options` are those of `read_rows`.
 
     A file that is no table of ratings at all goes to `failed/` with the reason beside it, and blocks no other. One
-    that has changed since it was opened stays where it is, to be read again.
+    that has changed since it was opened stays where it is, to be read again. So does one that may not be read or
+    moved: `stuck` says why, and trying again would end in the same.
     """
 
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
+        self.name = path.name
         self._path = path
         self._options = options
         self._stream: BinaryIO | None = None
@@ -38,18 +40,26 @@ class DroppedFile:
         self._state: tuple[int, ...] = ()  # as it was opened
         self._lock = threading.Lock()  # a thread may still read when a stop or a pause closes the file
         self.finished = False
+        self.stuck: str | None = None  # in the system's words
 
     def read(self, limit: int) -> list[Received]:
         """Return the next rows; none when the file is at its end, and then it has moved away."""
         with self._lock:
-            return [] if self.finished else self._read(limit)
+            try:
+                return [] if self.finished else self._read(limit)
+            except PermissionError as error:
+                self._get_stuck(error)
+                return []
 
     def settle(self, received: Sequence[Received]) -> None:
         """Write down what of these is no rating."""
         with self._lock:
-            for one in received:
-                if one.reason and isinstance(one.handle, FileRow) and not self.finished:
-                    self._refuse(one.handle.line, one.reason, one.handle.raw)
+            try:
+                for one in received:
+                    if one.reason and isinstance(one.handle, FileRow) and not self.finished:
+                        self._refuse(one.handle.line, one.reason, one.handle.raw)
+            except PermissionError as error:
+                self._get_stuck(error)
 
     def close(self) -> None:
         """Let go of the file without moving it."""
@@ -62,6 +72,8 @@ class DroppedFile:
         except FileNotFoundError:  # another daemon has finished it
             self._let_go()
             return []
+        except PermissionError:
+            raise
         except OSError as error:  # the file may be well, and the disk or the network is not
             raise SourceDown(f"cannot read {self._path}: {error.strerror or error}") from error
         except ValueError as error:
@@ -78,7 +90,11 @@ class DroppedFile:
         if self._refused is not None:
             self._refused.close()
             self._refused = None
-            self._spool.unlink(missing_ok=True)
+        self._spool.unlink(missing_ok=True)
+
+    def _get_stuck(self, error: OSError) -> None:
+        self.stuck = error.strerror or type(error).__name__
+        self._let_go()
 
     def _open(self) -> Iterator[FileRow]:
         if self._rows is None:
@@ -114,11 +130,13 @@ class DroppedFile:
         try:
             self._path.rename(target)
         except FileNotFoundError:  # another daemon has moved it, with the same rows refused
-            self._spool.unlink(missing_ok=True)
+            self._let_go()
+        except OSError as error:
+            self._get_stuck(error)
         else:
             if failed:
                 self._spool.rename(_free(target.with_name(f"{_cut(target.name)}.rejects.csv")))
-        self._let_go()
+            self._let_go()
 
     def _is_another(self) -> bool:
         """Whether rows were added, or another file came under the name, after this one was opened."""

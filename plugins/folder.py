@@ -8,9 +8,10 @@ Settings, `[plugins.folder]`: see `Settings`. A file is read once it has stopped
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path  # noqa: TC003 - pydantic asks for it
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feedback_app import Received
+
+log = logging.getLogger(__name__)
+
+State: TypeAlias = tuple[int, ...]  # size, times of the last change of the content and of the rights
 
 _IGNORED = (".part", ".tmp", ".crdownload", ".filepart")
 _LOOK = 0.5  # seconds between two looks into the folder
@@ -49,7 +54,8 @@ class Folder(Source):
         self.map, self.set = settings.map, settings.set
         self._settings = settings
         self._threads = OwnThreads(self.name)
-        self._seen: dict[str, tuple[tuple[int, int], float]] = {}  # name → (size, time of change), since when
+        self._seen: dict[str, tuple[State, float]] = {}  # name → as it was seen, since when
+        self._aside: dict[str, State] = {}  # what may not be read or moved, left alone until it changes
         self._file: DroppedFile | None = None
 
     async def check(self) -> str:
@@ -107,6 +113,8 @@ class Folder(Source):
         """Return the file to read on, and whether there is one that has not settled yet."""
         if self._file is not None and not self._file.finished:
             return self._file, False
+        if self._file is not None and self._file.stuck is not None:
+            self._set_aside(self._file.name, self._file.stuck)
         self._file = None
         settled, waits = self._look()
         if settled is None:
@@ -119,8 +127,13 @@ class Folder(Source):
         )
         return self._file, False
 
+    def _set_aside(self, name: str, reason: str) -> None:
+        self._aside[name] = self._seen[name][0]
+        said = "a file cannot be read or moved, the others go on"
+        log.warning(said, extra={"source": self.name, "file": name, "reason": reason})
+
     def _look(self) -> tuple[Path | None, bool]:
-        """Return the first file, by name, that has not changed for a while."""
+        """Return the first file, by name, that has not changed for a while, and whether any is there to be read."""
         now = time.monotonic()
         try:
             files = sorted(entry for entry in self._settings.path.iterdir() if _is_meant(entry))
@@ -132,6 +145,8 @@ class Folder(Source):
             name: seen[name] if name in seen and seen[name][0] == state else (state, now)
             for name, state in states.items()
         }
+        self._aside = {name: state for name, state in self._aside.items() if states.get(name) == state}
+        files = [file for file in files if file.name not in self._aside]
         settled = (file for file in files if now - self._seen[file.name][1] >= self._settings.settle)
         return next(settled, None), bool(files)
 
@@ -142,12 +157,12 @@ def _is_meant(entry: Path) -> bool:
     return is_named and entry.is_file() and not entry.is_symlink()
 
 
-def _state(file: Path) -> tuple[int, int]:
+def _state(file: Path) -> State:
     try:
         found = file.stat()
     except FileNotFoundError:  # another daemon has finished it
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @hookimpl
