@@ -33,10 +33,9 @@ class Notifier(ABC):
 
     channel: str  # the name that customers prefer: lower case, such as "email"
     timeout: float = 60.0  # seconds one `send` may take
-    on_unknown: Literal["resend", "hold"] = (
-        "hold"  # after OutcomeUnknown, a bug, a time-out or a crash in mid-send;
-    )
-    # "resend" only where the far side tells a second copy by the message's id
+    # After OutcomeUnknown, a bug, a time-out or a crash in mid-send; "resend" only where the far side tells a second
+    # copy by the message's id.
+    on_unknown: Literal["resend", "hold"] = "hold"
 
     @abstractmethod
     async def send(self, message: Message) -> Receipt:

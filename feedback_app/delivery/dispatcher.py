@@ -245,8 +245,9 @@ class Dispatcher:
             for one in results
             if one.value is None and not any(by.is_sending(one.job.claimed.number) for by in self.providers)
         ]
+        now = self._clock()
         for one in results:
-            number, now = one.job.claimed.number, self._clock()
+            number = one.job.claimed.number
             is_unasked = one.value is not None and one.value.outcome in outbox.UNTRIED
             for by in self.providers:  # whoever was to be probed with it, and was not, is by another one
                 if is_unasked:

@@ -80,9 +80,8 @@ class Composer:
         key = (purpose, channel, customer.locale)
         parts = self._parts.get(key)
         if parts is None:
-            if (
-                len(self._parts) >= _REMEMBERED
-            ):  # locales come with the ratings, and any well-formed tag is one
+            # Locales come with the ratings, and any well-formed tag is one.
+            if len(self._parts) >= _REMEMBERED:
                 self._parts.clear()
             parts = self._parts[key] = self._load(*key)
         values = self.values(feedback, customer)
