@@ -35,7 +35,7 @@ class Shop:
     def reader(self, position: str | None = None, **how: Any) -> TableReader:
         """Return an open reader."""
         options = {"url": f"sqlite:///{self.path}", "table": self._table, "key": "id", "revisit": 2} | how
-        settings = Settings(**options)
+        settings = Settings.model_validate(options)
         made = TableReader(checked_url(settings.url), settings)
         made.open(position)
         return made
