@@ -95,6 +95,12 @@ def _counts(cli: Cli) -> dict[str, Any]:
     return {name: status[name] for name in ("feedback", "low_ratings", "messages")}
 
 
+def _thanks(place: Path) -> list[str]:
+    """Return what was sent but reports: one of those is due or not, by the day of the test."""
+    sent = (place / "sent.log").read_text().splitlines()
+    return [one for one in sent if not one.startswith("report.")]
+
+
 def test_it_says_the_same_after_the_upgrade(old: Old, cli: Cli) -> None:
     """All that the old program could say, word for word."""
     assert f"upgraded from schema {old.schema} to {HEAD}" in cli.ok("db", "upgrade").out
@@ -122,9 +128,10 @@ def test_it_runs(old: Old, cli: Cli, tmp_path: Path) -> None:
     # What was being sent when the old program was killed is held: it may have left.
     assert now["messages"]["sending"] == 0
     assert now["messages"]["held"] == was["messages"]["held"] + was["messages"]["sending"]
-    # The new rating's, and one that waited for longer than today's back-off allows.
     sent = (tmp_path / "sent.log").read_text().splitlines()
-    assert len(sent) == len(set(sent)) == now["messages"]["sent"] - was["messages"]["sent"] == 2
+    assert len(sent) == len(set(sent)) == now["messages"]["sent"] - was["messages"]["sent"]
+    # The new rating's, and one that waited for longer than today's back-off allows.
+    assert len(_thanks(tmp_path)) == 2
 
     for number in (1, 3):
         story = cli.ok("feedback", "explain", str(number), "--json").json
@@ -136,7 +143,7 @@ def test_it_runs(old: Old, cli: Cli, tmp_path: Path) -> None:
     cli.ok("run", "--drain")
     # From 0003 on the address of the dead one is known to be bad.
     expected = 2 if old.schema == "0003" else 3
-    assert len((tmp_path / "sent.log").read_text().splitlines()) == expected
+    assert len(_thanks(tmp_path)) == expected
     assert cli.ok("db", "trim", "--json").json["complete"]
 
 
