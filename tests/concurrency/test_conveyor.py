@@ -1,84 +1,17 @@
-"""Producer, workers, completer."""
+"""Producer, workers, completer: what is claimed is committed once, and an idle conveyor sleeps until there is more."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_app.concurrency import Claim, Conveyor, JobResult
+from tests.concurrency.conveyor_work import DEADLINE, Work, conveying, conveyor_of
 from tests.concurrency.virtual_time import run_virtual
-
-DEADLINE = 10.0
-
-
-class Work:
-    """A store of jobs, and what became of them."""
-
-    def __init__(self, jobs: Sequence[int] = ()) -> None:
-        self.waiting = deque(jobs)
-        self.commits: list[list[JobResult[int, int]]] = []
-        self.rooms: list[int] = []
-        self.begun = 0
-        self.begin_changed = asyncio.Event()
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.most = 0
-        self.next_in: float | None = None
-
-    async def claim(self, room: int) -> Claim[int]:
-        """Hand out at most so many."""
-        self.rooms.append(room)
-        jobs = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
-        return Claim(jobs, self.next_in)
-
-    async def handle(self, job: int) -> int:
-        """Double the job; negative ones fail."""
-        self.begun += 1
-        self.begin_changed.set()
-        await self.gate.wait()
-        if job < 0:
-            raise ValueError(job)
-        return 2 * job
-
-    async def commit(self, results: Sequence[JobResult[int, int]]) -> None:
-        """Take note."""
-        await asyncio.sleep(0)
-        self.commits.append(list(results))
-
-    @property
-    def results(self) -> list[JobResult[int, int]]:
-        """All that was committed, in order."""
-        return [one for commit in self.commits for one in commit]
-
-
-def _conveyor(
-    work: Work, *, n_workers: int = 3, max_in_flight: int = 8, linger: float = 0.0
-) -> Conveyor[int, int]:
-    return Conveyor(
-        "test",
-        claim=work.claim,
-        handle=work.handle,
-        commit=work.commit,
-        n_workers=n_workers,
-        max_in_flight=max_in_flight,
-        linger=linger,
-    )
-
-
-@contextlib.asynccontextmanager
-async def _running(conveyor: Conveyor[int, int]) -> AsyncIterator[None]:
-    task = asyncio.create_task(conveyor.run())
-    try:
-        yield
-    finally:
-        conveyor.stop()
-        await asyncio.wait_for(task, DEADLINE)
 
 
 @given(
@@ -95,8 +28,8 @@ def test_every_job_is_committed_once_whatever_becomes_of_it(
 
     async def main() -> Work:
         work = Work(jobs)
-        conveyor = _conveyor(work, n_workers=workers, max_in_flight=room, linger=linger)
-        async with _running(conveyor):
+        conveyor = conveyor_of(work, n_workers=workers, max_in_flight=room, linger=linger)
+        async with conveying(conveyor):
             await asyncio.wait_for(conveyor.idle(), DEADLINE)
             assert conveyor.in_flight == 0
         return work
@@ -112,8 +45,8 @@ async def test_no_more_is_claimed_than_is_allowed_in_flight() -> None:
     """With the workers stopped, the producer waits."""
     work = Work(range(100))
     work.gate.clear()
-    conveyor = _conveyor(work, n_workers=2, max_in_flight=8)
-    async with _running(conveyor):
+    conveyor = conveyor_of(work, n_workers=2, max_in_flight=8)
+    async with conveying(conveyor):
         await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
         for _ in range(20):
             await asyncio.sleep(0)
@@ -153,8 +86,8 @@ async def _turns(count: int) -> None:
 async def test_the_next_jobs_are_claimed_while_the_last_are_committed() -> None:
     """A backlog that filled the room in one claim would make the two take turns for ever."""
     work = Overlapping(range(40))
-    conveyor = _conveyor(work, n_workers=8, max_in_flight=8)
-    async with _running(conveyor):
+    conveyor = conveyor_of(work, n_workers=8, max_in_flight=8)
+    async with conveying(conveyor):
         await asyncio.wait_for(conveyor.idle(), DEADLINE)
     assert len(work.results) == 40
     assert work.overlaps >= 4
@@ -202,7 +135,7 @@ def test_results_wait_a_moment_for_company(
 
     async def main() -> TimedWork:
         work = TimedWork(jobs)
-        conveyor = _conveyor(work, n_workers=8, max_in_flight=8, linger=linger)
+        conveyor = conveyor_of(work, n_workers=8, max_in_flight=8, linger=linger)
         running = asyncio.create_task(conveyor.run())
         await conveyor.idle()
         conveyor.stop()
@@ -219,8 +152,8 @@ def test_results_wait_a_moment_for_company(
 async def test_it_sleeps_until_it_is_woken() -> None:
     """An idle conveyor does not ask again and again; a wake-up makes it ask at once."""
     work = Work()
-    conveyor = _conveyor(work)
-    async with _running(conveyor):
+    conveyor = conveyor_of(work)
+    async with conveying(conveyor):
         await asyncio.wait_for(conveyor.idle(), DEADLINE)
         asked = len(work.rooms)
         for _ in range(50):
@@ -236,63 +169,11 @@ async def test_it_asks_again_when_the_time_has_come() -> None:
     """Without any wake-up, after as long as the claim said."""
     work = Work()
     work.next_in = 0.01
-    conveyor = _conveyor(work)
-    async with _running(conveyor):
+    conveyor = conveyor_of(work)
+    async with conveying(conveyor):
         await asyncio.wait_for(conveyor.idle(), DEADLINE)
         work.waiting.append(1)
         await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
-
-
-async def test_stopping_finishes_what_is_in_flight_and_claims_no_more() -> None:
-    """Everything claimed is committed before `run` returns."""
-    work = Work(range(100))
-    work.gate.clear()
-    conveyor = _conveyor(work, max_in_flight=8)
-    task = asyncio.create_task(conveyor.run())
-    await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
-    conveyor.stop()
-    conveyor.stop()
-    work.gate.set()
-    await asyncio.wait_for(task, DEADLINE)
-    assert sorted(one.job for one in work.results) == list(range(8))
-    assert len(work.waiting) == 92
-
-
-async def test_aborting_commits_what_was_cancelled_as_such() -> None:
-    """Each claimed job has its result, a CancelledError, so that its owner can give it back."""
-    work = Work(range(100))
-    work.gate.clear()
-    conveyor = _conveyor(work, n_workers=2, max_in_flight=8)
-    task = asyncio.create_task(conveyor.run())
-    await asyncio.wait_for(work.begin_changed.wait(), DEADLINE)
-    conveyor.abort()
-    await asyncio.wait_for(task, DEADLINE)
-    assert sorted(one.job for one in work.results) == list(range(8))
-    assert all(isinstance(one.error, asyncio.CancelledError) for one in work.results)
-
-
-async def test_stopped_before_the_start_it_returns_at_once() -> None:
-    """Nothing is claimed."""
-    work = Work([1])
-    conveyor = _conveyor(work)
-    conveyor.stop()
-    await asyncio.wait_for(conveyor.run(), DEADLINE)
-    assert list(work.waiting) == [1]
-
-
-@pytest.mark.parametrize("part", ["claim", "commit"])
-async def test_a_failure_of_claim_or_commit_ends_the_run(part: str) -> None:
-    """It is raised to whoever runs the conveyor; no task is left behind."""
-    work = Work([1, 2, 3])
-
-    async def fail(_argument: object) -> Claim[int]:
-        raise OSError("the disk is gone")
-
-    setattr(work, part, fail)
-    with pytest.raises(BaseExceptionGroup) as failure:
-        await asyncio.wait_for(_conveyor(work).run(), DEADLINE)
-    assert failure.group_contains(OSError, match="the disk is gone")
-    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
 async def test_a_wake_up_during_a_claim_is_not_idleness() -> None:
@@ -309,7 +190,7 @@ async def test_a_wake_up_during_a_claim_is_not_idleness() -> None:
     conveyor = Conveyor(
         "test", claim=claim, handle=work.handle, commit=work.commit, n_workers=1, max_in_flight=8
     )
-    async with _running(conveyor):
+    async with conveying(conveyor):
         await asyncio.wait_for(begun.wait(), DEADLINE)
         work.waiting.append(7)
         conveyor.wake()
@@ -329,6 +210,6 @@ async def test_it_is_not_idle_while_more_is_due() -> None:
     conveyor = Conveyor(
         "test", claim=claim, handle=work.handle, commit=work.commit, n_workers=1, max_in_flight=8
     )
-    async with _running(conveyor):
+    async with conveying(conveyor):
         await asyncio.wait_for(conveyor.idle(), DEADLINE)
         assert [one.value for one in work.results] == [14]
