@@ -15,7 +15,7 @@ from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.trimming import Trimmer
 from tests.making import NOW
 from tests.running import business, daemon, rows, running, until
-from tests.store.test_retention import DAY, OLD, put, rating
+from tests.store.old_rows import DAY, OLD, put, rating
 
 HOUR = 3_600_000  # milliseconds
 CONFIG = '[retention]\nmessages = "30d"\nratings = "30d"\n'

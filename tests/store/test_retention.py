@@ -1,26 +1,18 @@
-"""What goes when its time is over, what stays, on both databases; and no report of the past changes by it."""
+"""What goes when its time is over and what stays, on both databases."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import random
 from collections import Counter
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from sqlalchemy import Connection
 
-from feedback_app.report.due import day_bounds
-from feedback_app.report.figures import DayFigures, collect
-from feedback_app.settings.retention import RetentionSettings
 from feedback_app.store import rollups
 from feedback_app.store.bulk import insert_rows
 from feedback_app.store.retention import steps
@@ -29,76 +21,11 @@ from feedback_app.store.retention.kind import deleted_before
 from feedback_app.store.retention.pace import believed
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
-from feedback_app.trimming import Trimmer
 from tests.making import NOW
 from tests.postgres import store_on
+from tests.store.old_rows import ALL, DAY, OLD, YOUNG, ids, message, put, rating, trimmer
 
-DAY = 86_400_000  # milliseconds
-OLD, YOUNG = NOW - 100 * DAY, NOW - 10 * DAY
-ALL = {
-    "attempts": "30d", "messages": "30d", "dead_messages": "30d", "low_ratings": "30d", "ratings": "30d",
-    "reports": "30d", "dead_letters": "30d",
-}  # fmt: skip
-SCALE = SimpleNamespace(minimum=1.0, maximum=5.0, step=1.0)
-RATING = (
-    "id", "source", "external_id", "content_hash", "customer_id", "item", "rating", "comment", "received_at", "thank",
-    "state", "ended", "analysis", "processed_at",
-)  # fmt: skip
-MESSAGE = (
-    "id", "message_id", "dedupe_key", "purpose", "feedback_id", "channel", "recipient", "subject", "text", "html",
-    "state", "created_at", "next_attempt_at", "settled_at",
-)  # fmt: skip
-
-
-def trimmer(store: Store, **kept: str) -> Trimmer:
-    """Return one that works at NOW."""
-    return Trimmer(store, RetentionSettings.model_validate(kept), clock=lambda: NOW)
-
-
-def rating(number: int, at: int = OLD, **given: Any) -> tuple[Any, ...]:
-    """Return the row of a processed rating."""
-    row = {
-        "id": number, "source": "test", "external_id": f"r{number}", "content_hash": b"", "customer_id": "c",
-        "item": "tea", "rating": 5.0, "comment": "", "received_at": at, "thank": True, "state": "processed",
-        "ended": "thanked", "analysis": None, "processed_at": at, **given,
-    }  # fmt: skip
-    return tuple(row[name] for name in RATING)
-
-
-def message(number: int, state: str = "sent", at: int = OLD, **given: Any) -> tuple[Any, ...]:
-    """Return the row of the message of the rating of the same number."""
-    settled = at if state in ("sent", "suppressed", "dead") else None
-    row = {
-        "id": number, "message_id": f"m{number}", "dedupe_key": f"thanks:{number}", "purpose": "thanks",
-        "feedback_id": number, "channel": "email", "recipient": "a@example.com", "subject": "", "text": "t",
-        "html": "", "state": state, "created_at": at, "next_attempt_at": at, "settled_at": settled, **given,
-    }  # fmt: skip
-    return tuple(row[name] for name in MESSAGE)
-
-
-async def put(store: Store, **tables: Any) -> None:
-    """Store rows: ratings, messages, attempts (message, when), cases (rating, state, when)."""
-
-    def unit(connection: Connection) -> None:
-        insert_rows(connection, "feedback", RATING, tables.get("ratings", ()))
-        insert_rows(connection, "message", MESSAGE, tables.get("messages", ()))
-        attempt = ("message_number", "started_at", "ended_at", "provider", "outcome")
-        rows = [(number, at, at, "p", "sent") for number, at in tables.get("attempts", ())]
-        insert_rows(connection, "delivery_attempt", attempt, rows)
-        case = ("feedback_id", "state", "stored_at", "resolved_at")
-        cases = [
-            (number, state, at, at if state == "resolved" else None)
-            for number, state, at in tables.get("cases", ())
-        ]
-        insert_rows(connection, "low_rating", case, cases)
-
-    await store.write(unit)
-
-
-async def ids(store: Store, table: str, column: str = "id") -> set[Any]:
-    """Return which rows there are."""
-    query = f"SELECT {column} FROM {table}"
-    return await store.read(lambda connection: set(connection.exec_driver_sql(query).scalars()))
+__all__ = ["DAY", "message", "put", "rating"]  # which tests/faults/trim.py takes from here
 
 
 async def test_nothing_is_deleted_unless_asked(store: Store) -> None:
@@ -269,100 +196,6 @@ async def test_of_which_ratings_messages_may_be_gone_is_remembered(store: Store)
     assert await store.read(deleted_before) == 0
     await trimmer(store, messages="50d").run()
     assert await store.read(deleted_before) == NOW - 50 * DAY
-
-
-# --- reports over the past ---
-
-ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo",
-         "Pacific/Chatham", "Africa/Cairo", "UTC")  # fmt: skip
-ENDS = ("thanked", "low", "no_customer", "history", "opted_out")
-
-
-def test_every_day_of_every_zone_begins_with_a_quarter_of_an_hour() -> None:
-    """So the counts are right in each of them."""
-    for name in sorted(available_timezones()):
-        for back in range(0, 800, 13):
-            for edge in day_bounds(date(2026, 12, 31) - timedelta(days=back), ZoneInfo(name)):
-                assert edge % rollups.QUARTER == 0, (name, back)
-
-
-async def _fill(store: Store, chance: random.Random, around: datetime) -> None:
-    """Store ratings of ten days, many of them at the edges of days, some of which will stay."""
-    ratings, messages, cases = [], [], []
-    for number in range(1, 251):
-        at = int(around.timestamp() * 1000) + chance.choice(
-            (
-                chance.randrange(-9 * DAY, DAY),
-                chance.randrange(-36, 4) * 6 * 3_600_000 + chance.choice((0, -1, 1)),
-            )
-        )
-        stars = chance.choice((1.0, 2.0, 3.0, 4.0, 4.5, 5.0))
-        ended = chance.choice(ENDS)
-        analysis = None
-        if chance.random() < 0.4:
-            tags = [chance.choice(("late", "fit", "späte", "x" * 61)) for _ in range(chance.randrange(3))]
-            analysis = json.dumps(
-                {"tags": {"of": tags, "sure": stars > 3}, "mood": {"label": f"m{stars}", "n": 1}}
-            )
-        ratings.append(
-            rating(number, at, rating=stars, ended=ended, thank=ended != "history" and chance.random() < 0.9,
-                   item=chance.choice((None, "tea", "Käse", 'a "b"', "mug")), analysis=analysis,
-                   comment=chance.choice(("", "bad")))
-        )  # fmt: skip
-        if chance.random() < 0.7:
-            state = chance.choice(("sent", "sent", "sent", "suppressed", "dead", "queued", "held"))
-            messages.append(message(number, state, at + chance.randrange(2 * DAY)))
-        if ended == "low":
-            cases.append((number, chance.choice(("open", "resolved")), at))
-    await put(store, ratings=ratings, messages=messages, cases=cases)
-
-
-async def _reports(store: Store, days: list[date], low_below: float) -> list[DayFigures]:
-    def read(connection: Connection) -> list[DayFigures]:
-        return [
-            collect(connection, date=day, zone=ZoneInfo(zone), scale=SCALE, low_below=low_below, now=NOW)
-            for zone in ZONES
-            for day in days
-        ]
-
-    return await store.read(read)
-
-
-@pytest.mark.parametrize("seed", range(6))
-async def test_no_report_of_the_past_changes(store: Store, seed: int) -> None:
-    """In any zone, over clock changes, whatever has gone: all but comments and what is now."""
-    chance = random.Random(seed)
-    around = chance.choice((datetime(2026, 3, 29, tzinfo=UTC), datetime(2025, 10, 26, tzinfo=UTC),
-                            datetime(2026, 4, 5, tzinfo=UTC), datetime(2025, 11, 2, tzinfo=UTC)))  # fmt: skip
-    await _fill(store, chance, around)
-    days = [(around - timedelta(days=back)).date() for back in range(-1, 10)]
-    before = await _reports(store, days, 3)
-    finer = await _reports(store, days, 4.5)
-    # Twice, so that quarters of an hour are added to that hold something already.
-    cut = (NOW - int(around.timestamp() * 1000)) / DAY
-    assert cut > 40
-    for period in (f"{int(cut) + 4}d", "31d"):
-        await trimmer(store, **dict.fromkeys(ALL, period) | {"dead_messages": "forever"}).run()
-    left = len(await ids(store, "feedback"))
-    assert 0 < left < 200
-    assert _counted(before) == _counted(await _reports(store, days, 3))
-    assert _counted(finer) == _counted(await _reports(store, days, 4.5))
-
-
-def _counted(days: list[DayFigures]) -> list[DayFigures]:
-    """Leave out what is gone with the rows, and what is as of now."""
-    return [
-        replace(
-            day,
-            low_comments=(),
-            low_deleted=0,
-            open_low=days[0].open_low,
-            deliveries=replace(
-                day.deliveries, queued=0, sending=0, held=0, dead=0, oldest_waiting_since=None
-            ),
-        )
-        for day in days
-    ]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

@@ -12,7 +12,7 @@ from feedback_app.store.sqlite.backup import Backup
 from feedback_app.store.sqlite.store import SqliteStore
 from tests.copies import SQLITE, ask, damage
 from tests.making import NOW, incoming
-from tests.store.test_restore import restore, sql
+from tests.store.restoring import restore, sql
 
 
 def message(number: int, state: str) -> str:
