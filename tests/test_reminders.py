@@ -13,7 +13,8 @@ from feedback_app.errors import Busy
 from feedback_app.reminders import Reminders
 from feedback_app.store import outbox
 from feedback_app.store.sqlite.store import SqliteStore
-from tests.delivery.test_failover import _Clock, _dispatcher, _Fake
+from tests.delivery.delivering import Clock
+from tests.delivery.providers import Fake, with_providers
 from tests.making import NOW, message
 from tests.running import daemon, running, serving, until
 from tests.sources.scripted import scripted
@@ -37,10 +38,10 @@ def _said(caplog: pytest.LogCaptureFixture) -> list[tuple[Any, ...]]:
 
 async def test_a_provider_and_then_its_channel(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each by itself, by the hour; what is up is not spoken of."""
-    clock = _Clock()
+    clock = Clock()
     async with SqliteStore(tmp_path / "feedback.db") as store:
         await store.write(partial(outbox.enqueue, entries=[message(1), message(2)], now=NOW))
-        one = _dispatcher(store, _Fake(), _Fake(), clock=clock)
+        one = with_providers(store, Fake(), Fake(), clock=clock)
         reminders = Reminders(store, [one], [], clock=clock)
         await reminders.look()
         one.providers[0].health.failed("email", 1, "refused", NOW)
@@ -63,9 +64,9 @@ async def test_a_ledger_that_does_not_answer_costs_no_hour(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be said is said a minute later."""
-    clock = _Clock()
+    clock = Clock()
     async with SqliteStore(tmp_path / "feedback.db") as store:
-        one = _dispatcher(store, _Fake(), clock=clock)
+        one = with_providers(store, Fake(), clock=clock)
         reminders = Reminders(store, [one], [], clock=clock)
         one.providers[0].health.failed("email", 1, "refused", NOW)
         clock.now = NOW + HOUR
