@@ -1,106 +1,21 @@
-"""How a report looks as mail, JSON and CSV."""
+"""How a report looks as mail."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import replace
 from datetime import date, timedelta
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
 
 import pytest
 
-from feedback_app.errors import BadConfig
 from feedback_app.model import Section
-from feedback_app.report.export import to_csv, to_json
-from feedback_app.report.figures import Change, Comment, DayFigures, Deliveries, Item, OpenLow, Star
-from feedback_app.report.render import Renderer, Report
+from feedback_app.report.figures import DayFigures, Item
+from feedback_app.report.render import Renderer
 from feedback_app.report.wording import subject
-from tests.report.ledgers import DAY, at
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.report.days import day, empty, report
+from tests.report.ledgers import DAY
 
 NASTY = "<script>alert(1)</script><img src=x onerror=y> {{ 7*7 }} & \"'"
-
-KNOWN = (
-    "business, days, detailed, latest, low_comments, sections, skipped, so_far, subject, summary, timezone"
-)
-
-
-def day(of: date = DAY, *, item: str = "Red boots") -> DayFigures:
-    """Return a day with everything in it."""
-    counts = {5: 30, 4: 5, 3: 2, 2: 0, 1: 5}
-    return DayFigures(
-        date=of,
-        timezone="Europe/Berlin",
-        start=at(of, "00:00"),
-        end=at(of + timedelta(days=1), "00:00"),
-        read_at=at(of + timedelta(days=1), "08:00"),
-        ratings=42,
-        average=4.12,
-        stars=tuple(Star(rating=star, count=count, share=count / 42) for star, count in counts.items()),
-        low_below=3,
-        low=5,
-        low_share=5 / 42,
-        day_before=Change(
-            days=1,
-            base_ratings=30,
-            base_average=4.4,
-            base_low_share=0.1,
-            ratings=12,
-            average=-0.28,
-            low_share=0.019,
-        ),
-        week_before=None,
-        lowest_items=(Item(item=item, ratings=1200, average=1.5, low=3),),
-        low_comments=(Comment(number=7, item=item, rating=1, comment=item, received_at=at(of)),),
-        ended={"thanked": 37, "low": 5},
-        history=3,
-        open_low=OpenLow(count=9, oldest_since=at(of, "09:30")),
-        deliveries=Deliveries(
-            sent=36,
-            suppressed=0,
-            died=1,
-            queued=4,
-            sending=0,
-            held=2,
-            dead=1,
-            oldest_waiting_since=at(of, "10:45"),
-        ),
-    )
-
-
-def empty(of: date = DAY) -> DayFigures:
-    """Return a day on which nothing came."""
-    return replace(
-        day(of),
-        ratings=0,
-        average=None,
-        low=0,
-        low_share=None,
-        stars=tuple(replace(star, count=0, share=0.0) for star in day().stars),
-        day_before=Change(
-            days=1,
-            base_ratings=30,
-            base_average=4.4,
-            base_low_share=0.1,
-            ratings=-30,
-            average=None,
-            low_share=None,
-        ),
-        lowest_items=(),
-        low_comments=(),
-        ended={},
-        history=0,
-    )
-
-
-def report(*days: DayFigures, **more: object) -> Report:
-    """Return a report about these days."""
-    return Report(business="Maple & Finch", days=days, **more)  # type: ignore[arg-type]
 
 
 class Tags(HTMLParser):
@@ -259,95 +174,3 @@ def test_a_queue_of_no_known_age_is_only_counted() -> None:
     of = replace(day(), deliveries=replace(day().deliveries, oldest_waiting_since=None))
     assert "Messages queued: 4\n" in Renderer().text(report(of))
     assert "Messages queued</td>" in Renderer().html(report(of))
-
-
-def test_a_template_of_the_operator_wins(tmp_path: Path) -> None:
-    """Only the file that is there is replaced."""
-    (tmp_path / "report.txt").write_text("{{ subject }}!\n")
-    renderer = Renderer(tmp_path)
-    assert renderer.text(report(day())) == f"{subject([day()])}!\n"
-    assert "<html" in renderer.html(report(day()))
-
-
-@pytest.mark.parametrize(
-    ("template", "problem"),
-    [
-        (b"one\n{{ sujbect }}", f"line 2: 'sujbect' is undefined; known: {KNOWN}"),
-        (b"{% if %}", "line 1: Expected an expression, got 'end of statement block'"),
-        (b"\n\n{{ 1 / 0 }}", "line 3: division by zero"),
-        (
-            b"{{ ''.__class__ }}",
-            "line 1: not allowed in the sandbox: access to attribute '__class__' of 'str' object is unsafe",
-        ),
-        (b"{{ 'x' | shout }}", "line 1: No filter named 'shout'"),
-        (b"{% include '../../etc/passwd' %}", "line 1: there is no template '../../etc/passwd' to include"),
-        (b"\xff", ": not UTF-8 at byte 0; save the file as UTF-8"),
-        (
-            b"{% for a in 'x' * 99999 %}{{ a * 99 }}{% endfor %}",
-            ": more than 2,000,000 characters come out of it",
-        ),
-    ],
-)
-def test_a_broken_template_is_named_with_its_line(tmp_path: Path, template: bytes, problem: str) -> None:
-    """One line that leads the operator to the place."""
-    (tmp_path / "report.txt").write_bytes(template)
-    with pytest.raises(BadConfig) as refused:
-        Renderer(tmp_path).text(report(day()))
-    line = str(refused.value)
-    assert line.startswith("template report.txt")
-    assert line.endswith(problem)
-    assert "\n" not in line
-
-
-def test_the_check_finds_what_only_an_empty_day_breaks(tmp_path: Path) -> None:
-    """The shipped templates pass; one that forgets days without ratings is named, once."""
-    Renderer(tmp_path).check()
-    (tmp_path / "report.txt").write_text("{{ '%.1f' | format(latest.average) }}")
-    with pytest.raises(BadConfig) as refused:
-        Renderer(tmp_path).check()
-    assert refused.value.problems == (
-        "template report.txt line 1: must be real number, not NoneType (on a day without ratings)",
-    )
-
-
-def test_a_report_without_words_is_refused(tmp_path: Path) -> None:
-    """An emptied file is a slip; the shipped template comes back when it is deleted."""
-    (tmp_path / "report.html").write_text("\n")
-    with pytest.raises(BadConfig, match=r"template report\.html: nothing comes out of it; delete the file"):
-        Renderer(tmp_path).check()
-
-
-def test_json_has_every_figure_under_its_name() -> None:
-    """Programs read moments with their offset, shares as fractions, missing values as null."""
-    data = json.loads(to_json(day()))
-    assert data["date"] == "2026-11-21"
-    assert data["complete"] is True
-    assert (data["ratings"], data["average"], data["low"]) == (42, 4.12, 5)
-    assert data["stars"][0] == {"rating": 5, "count": 30, "share": 0.714286}
-    assert data["start"] == "2026-11-21T00:00:00+01:00"
-    assert data["open_low"] == {"count": 9, "oldest_since": "2026-11-21T09:30:00+01:00"}
-    assert data["week_before"] is None
-
-
-def test_csv_has_one_row_per_day_with_the_same_columns() -> None:
-    """A day without ratings leaves cells empty."""
-    first, second = csv.DictReader(io.StringIO(to_csv([day(), empty(DAY + timedelta(days=1))])))
-    assert (first["date"], first["ratings"], first["average"], first["rating_5"]) == (
-        "2026-11-21",
-        "42",
-        "4.12",
-        "30",
-    )
-    assert (second["date"], second["ratings"], second["average"], second["lowest_item"]) == (
-        "2026-11-22",
-        "0",
-        "",
-        "",
-    )
-
-
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
-def test_csv_disarms_formulas(first: str) -> None:
-    """A spreadsheet shows what a customer wrote and does not calculate it (OWASP, CSV injection)."""
-    (row,) = csv.DictReader(io.StringIO(to_csv([day(item=f"{first}1+1")]), newline=""))
-    assert row["lowest_item"] == f"'{first}1+1"
