@@ -5,7 +5,7 @@ The cases are data, in `cases/*.toml`, one `[[case]]` each:
     name      unique, a sentence
     files     a table: path → text; folders are made as needed, only the owner may read the files
     bytes     a table: path → hexadecimal digits, for what is no text
-    setup     a function of `setups`, for what is no file
+    setup     a function of `setups`, `ledgers`, `rights` or `packages`, for what is no file
     before    commands that are run first and must succeed
     run       the arguments after `feedback-app`; of a process also redirections as the shell writes them
     stdin     what is piped into it

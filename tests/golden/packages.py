@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+
+from tests.golden.registry import Setup
 
 
 @contextmanager
@@ -19,6 +21,6 @@ def _without(package: str, _folder: Path) -> Iterator[None]:
         importlib.util.find_spec = find
 
 
-SETUPS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
+SETUPS: dict[str, Setup] = {
     f"without_{package}": partial(_without, package) for package in ("redis", "nats", "aiobotocore")
 }

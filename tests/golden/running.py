@@ -18,13 +18,13 @@ from pathlib import Path
 import time_machine
 
 from feedback_app.cli import run_command_line
-from tests.golden import packages, setups
+from tests.golden import ledgers, packages, rights, setups
 from tests.golden.case import Case
-from tests.golden.setups import NOBODY
+from tests.golden.rights import NOBODY
 
 NOW = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)  # for whatever depends on the day
 
-SETUPS = {**setups.SETUPS, **packages.SETUPS}
+SETUPS = {**setups.SETUPS, **ledgers.SETUPS, **rights.SETUPS, **packages.SETUPS}
 
 # Said about the machine that runs the tests, not about the case.
 _ABOUT_THE_MACHINE = (
