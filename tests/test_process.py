@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from feedback_app.model import Customer
+from tests.chatting import CHATTY, HANGING, SLOW
 from tests.making import NOW, incoming
 from tests.running import DEADLINE, RECORDER, add, business, rows, sent, until
 from tests.servers import free_port
-from tests.test_daemon import CHATTY, HANGING, SLOW
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
