@@ -9,7 +9,6 @@ import hmac
 import json
 import logging
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -30,9 +29,6 @@ from tests.plugins.mail_helpers import opened
 from tests.plugins.scripted_http import HttpRequest, ScriptedHttpServer
 from tests.plugins.wire import Endlessly, Reply, Slowly, black_hole, label
 from tests.servers import LOOPBACK, TLS_DATA, Act, free_port, server_tls
-
-if TYPE_CHECKING:
-    pass
 
 KEY = b"canary-canary-canary-key"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
