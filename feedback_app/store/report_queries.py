@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, text
 
@@ -152,12 +152,23 @@ def queue(connection: Connection) -> tuple[int, Milliseconds | None]:
     return count, connection.execute(select(message.c.created_at).where(message.c.id == oldest)).scalar()
 
 
-def waiting_reports(connection: Connection) -> int:
-    """Return how many report messages have not left yet: queued, being sent or held."""
-    return sum(
-        connection.execute(select(func.count()).where(message.c.purpose == "report", condition)).scalar_one()
-        for condition in (_QUEUED, and_(_STUCK, message.c.state.in_(("sending", "held"))))
+class Waiting(NamedTuple):
+    """The report messages that have not left yet: queued, being sent or held."""
+
+    how_many: int
+    newest: int  # id; 0 where there is none
+
+
+def waiting_reports(connection: Connection) -> Waiting:
+    """Return which reports wait to leave."""
+    waiting = select(func.count(), func.coalesce(func.max(message.c.id), 0)).where(
+        message.c.purpose == "report"
     )
+    found = [
+        connection.execute(waiting.where(condition)).one()
+        for condition in (_QUEUED, and_(_STUCK, message.c.state.in_(("sending", "held"))))
+    ]
+    return Waiting(sum(count for count, _ in found), max(newest for _, newest in found))
 
 
 def _first_date_key(name: str) -> str:

@@ -163,6 +163,58 @@ def test_send_leaves_the_delivery_to_a_running_daemon(
     assert stored(tmp_path, "SELECT state FROM message") == [("queued",)]
 
 
+# Once it has nothing more to send, and the ledger is still held, another command makes a report.
+LATE = """
+import subprocess, sys
+from pathlib import Path
+from feedback_app import *
+
+HERE = Path(__file__).parent
+
+class Chat(Notifier):
+    channel = "chat"
+    on_unknown = "resend"
+
+    async def send(self, message):
+        with (HERE / "sent.log").open("a") as log:
+            log.write(message.subject.split(":")[0] + "\\n")
+        return Receipt()
+
+    async def close(self):
+        if not (HERE / "other.log").exists():
+            with (HERE / "other.log").open("w") as log:
+                command = [sys.executable, "-m", "feedback_app", "--config", HERE.parent / "config.toml"]
+                subprocess.run([*command, "report", "send", "weekend"], stdout=log, stderr=log, check=True)
+
+@hookimpl
+def make_notifier(settings):
+    return Chat()
+"""
+
+
+def test_send_delivers_what_a_command_beside_it_left_to_it(
+    feedback_app: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Two reports are due at one hour, and cron calls for both: neither waits until the next day."""
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "chat.py").write_text(LATE)
+    (tmp_path / "config.toml").write_text("""\
+[reports.daily]
+timezone = "Europe/Berlin"
+channel = "chat"
+to = ["team"]
+[reports.weekend]
+timezone = "Europe/Berlin"
+channel = "chat"
+to = ["owner"]
+""")
+    code, _, err = feedback_app("report", "send")
+    assert (plugins / "other.log").read_text().endswith("the running daemon delivers it\n")
+    assert (code, err.splitlines()[-1]) == (0, "sent: 2")
+    assert (plugins / "sent.log").read_text().splitlines() == [f"Ratings on {YESTERDAY}"] * 2
+
+
 def test_send_that_cannot_deliver_fails_and_can_be_called_again(
     feedback_app: Callable[..., Run], tmp_path: Path
 ) -> None:
