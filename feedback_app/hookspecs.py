@@ -1,5 +1,6 @@
-"""Every hook, on one page. Hooks are plain functions, called one plugin at a time: `make_…` once, at start.
+"""Every hook, on one page. Hooks are plain functions, called one plugin at a time.
 
+`make_…` is called at each start and reload, and by commands that must know the plugins.
 A plugin is a Python file with one or more of these functions, each marked `@hookimpl`. Arguments may be left out.
 `settings` is the plugin's own table of the configuration (`[plugins.NAME]`), with attribute access; when the plugin
 declares a pydantic model named `Settings`, it is an instance of that model. Without the table that it requires, no

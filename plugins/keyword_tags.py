@@ -64,16 +64,15 @@ class KeywordTags(Analyser):
             self._rows[tag] = [_joined(row) for row in rows if len(row) > 1]
 
     async def analyse(self, feedback: Feedback) -> Mapping[str, object]:
-        """Return `{"tags": [...]}`, in alphabetical order; whole words count, capitals do not."""
+        """Return `{"tags": [...]}`, in alphabetical order, none: nothing; whole words count, capitals do not."""
         words = _words(feedback.comment[:_LONGEST_COMMENT])
         known, text = set(words), _joined(words)
-        return {
-            "tags": [
-                tag
-                for tag, single in self._words.items()
-                if not single.isdisjoint(known) or any(row in text for row in self._rows[tag])
-            ]
-        }
+        tags = [
+            tag
+            for tag, single in self._words.items()
+            if not single.isdisjoint(known) or any(row in text for row in self._rows[tag])
+        ]
+        return {"tags": tags} if tags else {}
 
 
 def _joined(words: list[str]) -> str:

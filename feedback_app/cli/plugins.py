@@ -12,7 +12,7 @@ from feedback_app.cli import completing
 from feedback_app.cli.context import echo_json, echo_table, json_option, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from feedback_app.cli.context import Program
     from feedback_app.plugin_host import PluginInfo
@@ -64,20 +64,17 @@ def list_plugins(program: Program, *, as_json: bool) -> None:
 
 def _as_the_daemon_finds_them(program: Program, listed: Sequence[PluginInfo]) -> list[PluginInfo]:
     """Return the plugins with those suspended that a running daemon has suspended."""
-    down = _channels_down(program)
-    return [_suspended(plugin, down) or plugin for plugin in listed]
+    suspended = _suspended(program)
+    return [
+        replace(plugin, state="suspended", error=suspended[plugin.name])
+        if plugin.name in suspended
+        else plugin
+        for plugin in listed
+    ]
 
 
-def _suspended(plugin: PluginInfo, down: Mapping[str, str]) -> PluginInfo | None:
-    for channel in plugin.channels:
-        reason = down.get(channel, "")
-        if reason.startswith("suspended: ") and f" of plugin {plugin.name}: " in reason:
-            return replace(plugin, state="suspended", error=f"channel {channel}: {reason}")
-    return None
-
-
-def _channels_down(program: Program) -> dict[str, str]:
-    """Return why channels are down, as the daemons that run say; nothing where there is no ledger to ask."""
+def _suspended(program: Program) -> dict[str, str]:
+    """Return plugin → why the daemons that run have suspended it; nothing where there is no ledger to ask."""
     from feedback_app.errors import FeedbackAppError
     from feedback_app.store import daemons
     from feedback_app.store.ledger import ledger_of
@@ -87,10 +84,11 @@ def _channels_down(program: Program) -> dict[str, str]:
             return {}
         running = await store.read(daemons.running)
         return {
-            name: one["reason"]
+            plugin: f"channel {channel}: {one['reason']}"
             for daemon in running
-            for name, one in daemon["channels"].items()
-            if one["reason"]
+            for channel, trouble in daemon["channels"].items()
+            for plugin, one in trouble["providers"].items()
+            if one["suspended"]
         }
 
     try:

@@ -208,14 +208,23 @@ def test_a_plugin_that_is_not_there_is_named(folder: Path, cli: Cli) -> None:
     )
 
 
+def _trouble(reason: str) -> dict[str, object]:
+    return {"down_since": NOW, "reason": reason, "suspended": reason.startswith("suspended")}
+
+
 def test_a_plugin_that_a_running_daemon_has_suspended_is_shown_so(
     folder: Path, cli: Cli, ledger: Ledger
 ) -> None:
     """With the daemon's reason; one whose channel is down for another reason is active."""
     reason = "suspended: 5 failures in a row of plugin email_notifier: KeyError at x.py:1"
     channels = {
-        "email": {"down_since": NOW, "reason": reason},
-        "sms": {"down_since": NOW, "reason": "login refused"},
+        # One of the channel's providers; another one serves it meanwhile.
+        "email": {"down_since": None, "reason": None, "providers": {"email_notifier": _trouble(reason)}},
+        "sms": {
+            "down_since": NOW,
+            "reason": "login refused",
+            "providers": {"sms_notifier": _trouble("login refused")},
+        },
     }
     ledger.write(lambda c: daemons.register(c, boot_id="b1", host="h", pid=os.getpid(), now=NOW))
     ledger.write(lambda c: daemons.heartbeat(c, boot_id="b1", channels=channels, sources={}, now=NOW))

@@ -62,7 +62,7 @@ async def test_whole_words_make_tags(
     """Capitals, punctuation and line breaks do not count; the tags are in alphabetical order."""
     facts = await analyser(TAGS).analyse(Feedback(rating=1, comment=comment))
 
-    assert facts == {"tags": tags}
+    assert facts == ({"tags": tags} if tags else {})  # nothing is stored where nothing fits
 
 
 @pytest.mark.parametrize("comment", ["late " * 200_000, "a " * 500_000, "x" * 1_000_000, "too " * 250_000])
