@@ -55,6 +55,7 @@ class TemplateName(NamedTuple):
 
 
 _REMEMBERED = 1_000  # of purposes, channels and locales
+_DECIMALS = 5  # of a rating, a mean of others perhaps
 
 
 class _Parts(NamedTuple):
@@ -182,6 +183,7 @@ def _languages(locale: str | None) -> tuple[str, ...]:
     return (f".{locale}", f".{language}", "") if language != locale else (f".{locale}", "")
 
 
-def number(value: float) -> str:
-    """Write a rating as people do: 4 and 4.5, never 4.0."""
-    return f"{value:g}"
+def number(value: float) -> float:
+    """Return a rating that a template can compare, and that is written as people do: 4 and 4.5, never 4.0."""
+    short = round(float(value), _DECIMALS)
+    return int(short) if short.is_integer() else short

@@ -53,6 +53,19 @@ def test_a_channel_without_templates_of_its_own_gets_the_plain_text(tmp_path: Pa
     assert form.html == ""
 
 
+@pytest.mark.parametrize(
+    ("rating", "text"),
+    [(5, "5 of 5!"), (4.5, "4.5 of 5"), (4.0, "4 of 5"), (3.25, "3.25 of 5?"), (10 / 3, "3.33333 of 5?")],
+)
+def test_ratings_are_numbers_that_templates_compare(tmp_path: Path, rating: float, text: str) -> None:
+    """And are written as people write them."""
+    (tmp_path / "thanks.txt").write_text(
+        "{{ rating }} of {{ highest }}{% if rating == highest %}!{% endif %}{% if rating < 4 %}?{% endif %}"
+    )
+    form = _composer(tmp_path).compose("thanks", "email", Feedback(rating=rating), ADA)
+    assert form.text == f"{text}\n"
+
+
 def test_locales_without_end_are_not_remembered_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

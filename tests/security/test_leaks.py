@@ -95,7 +95,7 @@ hook = "https://me:canary@example.com/?token=canary"
 """
 
 FAILS_ON_VALUES = (
-    '{% if comment != "Sample comment" and rating == "3" %}{{ {}[comment] }}{% endif %}Thanks, {{ name }}'
+    '{% if comment != "Sample comment" and rating == 3 %}{{ {}[comment] }}{% endif %}Thanks, {{ name }}'
 )
 
 REFUSALS = [
