@@ -83,19 +83,22 @@ class Reporter:
         the time before. Cheap when nothing is due, so call it often; a day can be late but is not lost.
         Raises NotFound for a name that is not configured, BadConfig for a template that fails.
         """
-        if self._now() < self._earliest:
-            logger.warning("no reports are made: the clock is wrong", extra={"clock": str(self._clock())})
-            return []
         while True:
-            plan = await self._plan(name)
+            now = self._clock()  # once: it may be set between two looks
+            if _milliseconds(now) < self._earliest:
+                logger.warning("no reports are made: the clock is wrong", extra={"clock": str(now)})
+                return []
+            plan = await self._plan(name, now)
             if not plan.dates:
                 return []
-            if await self._make(name, plan, None):
+            if await self._make(name, plan, now):
                 return list(plan.dates)
 
     async def make(self, name: str, day: date, occasion: Occasion = "manual") -> bool:
         """Make the report of one date; False when it is made already. Raises as `make_due` does."""
-        return not await self.is_made(name, day) and await self._make(name, _Plan(dates=[day]), occasion)
+        if await self.is_made(name, day):
+            return False
+        return await self._make(name, _Plan(dates=[day]), self._clock(), occasion)
 
     async def is_made(self, name: str, day: date) -> bool:
         """Say whether the report of a date was made, by whomever."""
@@ -103,7 +106,7 @@ class Reporter:
 
     async def build(self, name: str, day: date) -> DayFigures:
         """Read a date's figures and store nothing; of a day that is not over they are the figures so far."""
-        return await self._build(name, day, self._now())
+        return await self._build(name, day, _milliseconds(self._clock()))
 
     async def text(self, days: Sequence[DayFigures]) -> str:
         """Return the plain text of a mail about these days, oldest first."""
@@ -121,17 +124,14 @@ class Reporter:
             sections={day.date: await self._sections(day) for day in days[-DETAILED_DAYS:]},
         )
 
-    def _now(self) -> Milliseconds:
-        return int(self._clock().timestamp() * 1000)
-
     def _configured(self, name: str) -> ReportSettings:
         try:
             return self._settings.reports[name]
         except KeyError:
             raise NotFound(f"no report is named '{name}' in the configuration") from None
 
-    async def _plan(self, name: str) -> _Plan:
-        report, now = self._configured(name), self._clock()
+    async def _plan(self, name: str, now: datetime) -> _Plan:
+        report = self._configured(name)
         at, zone = report.time_of_day, report.zone
         newest = last_due(now, at, zone)
         upcoming = newest + timedelta(days=1)
@@ -160,12 +160,12 @@ class Reporter:
             )
         )
 
-    async def _make(self, name: str, plan: _Plan, occasion: Occasion | None) -> bool:
+    async def _make(self, name: str, plan: _Plan, now: datetime, occasion: Occasion | None = None) -> bool:
         """Make one mail about the dates planned; do nothing when one of them was made meanwhile."""
-        now = self._now()
-        days = [await self._build(name, day, now) for day in plan.dates]
+        made_at = _milliseconds(now)
+        days = [await self._build(name, day, made_at) for day in plan.dates]
         messages = await self._messages(name, days, plan.skipped)
-        occasions = [occasion or self._occasion(name, day) for day in plan.dates]
+        occasions = [occasion or self._occasion(name, day, now) for day in plan.dates]
 
         def unit(connection: Connection) -> bool:
             if ledger.made_dates(connection, name, plan.dates[0], plan.dates[-1]) & set(plan.dates):
@@ -175,13 +175,13 @@ class Reporter:
                     name=name,
                     local_date=day.date.isoformat(),
                     timezone=day.timezone,
-                    made_at=now,
+                    made_at=made_at,
                     occasion=why,
                     figures=to_json(day),
                 )
                 ledger.add_run(connection, run)
             failpoints.reached("report.noted")
-            enqueue(connection, messages, now)
+            enqueue(connection, messages, made_at)
             failpoints.reached("report.mailed")
             return True
 
@@ -193,9 +193,9 @@ class Reporter:
             )
         return made
 
-    def _occasion(self, name: str, day: date) -> Occasion:
+    def _occasion(self, name: str, day: date, now: datetime) -> Occasion:
         report = self._configured(name)
-        on_time = self._clock() - due_at(day, report.time_of_day, report.zone) <= _ON_TIME
+        on_time = now - due_at(day, report.time_of_day, report.zone) <= _ON_TIME
         return "scheduled" if on_time else "late"
 
     async def _messages(
@@ -223,6 +223,10 @@ class Reporter:
             )
             for to in report.to
         ]
+
+
+def _milliseconds(moment: datetime) -> Milliseconds:
+    return int(moment.timestamp() * 1000)
 
 
 def _digest(recipient: str) -> str:

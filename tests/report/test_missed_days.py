@@ -92,6 +92,17 @@ async def test_a_clock_that_was_never_set_starts_no_schedule(store: SqliteStore,
     assert await reporter.make_due("daily") == []
 
 
+async def test_a_clock_that_is_set_at_any_moment_owes_nothing_of_the_time_before(
+    store: SqliteStore, settings: Settings
+) -> None:
+    """Whenever it is looked at: what was right a moment ago and is 1970 now begins no schedule there."""
+    right, wrong = Wall("2026-11-21 10:00")(), Wall("1970-01-01 12:00")()
+    looks = iter([right])
+    await Reporter(store, settings, clock=lambda: right).make_due("daily")
+    assert await Reporter(store, settings, clock=lambda: next(looks, wrong)).make_due("daily") == []
+    assert await Reporter(store, settings, clock=Wall("2026-11-22 08:00")).make_due("daily") == [DAY]
+
+
 async def test_a_first_start_in_the_far_future_does_not_silence_the_schedule(
     store: SqliteStore, settings: Settings
 ) -> None:
