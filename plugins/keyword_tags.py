@@ -64,7 +64,7 @@ class KeywordTags(Analyser):
             self._rows[tag] = [_joined(row) for row in rows if len(row) > 1]
 
     async def analyse(self, feedback: Feedback) -> Mapping[str, object]:
-        """Return `{"tags": [...]}`, in alphabetical order, none: nothing; whole words count, capitals do not."""
+        """Return `{"tags": [...]}` in alphabetical order, `{}` without any; whole words count, capitals do not."""
         words = _words(feedback.comment[:_LONGEST_COMMENT])
         known, text = set(words), _joined(words)
         tags = [

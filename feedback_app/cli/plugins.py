@@ -87,8 +87,8 @@ def _suspended(program: Program) -> dict[str, str]:
             plugin: f"channel {channel}: {one['reason']}"
             for daemon in running
             for channel, trouble in daemon["channels"].items()
-            for plugin, one in trouble["providers"].items()
-            if one["suspended"]
+            for plugin, one in trouble.get("providers", {}).items()  # older daemons tell less
+            if one.get("suspended")
         }
 
     try:

@@ -225,6 +225,12 @@ def test_a_plugin_that_a_running_daemon_has_suspended_is_shown_so(
             "reason": "login refused",
             "providers": {"sms_notifier": _trouble("login refused")},
         },
+        "chat": {"down_since": NOW, "reason": "away"},  # as a daemon of an older version tells it
+        "fax": {
+            "down_since": None,
+            "reason": None,
+            "providers": {"fax": {"down_since": NOW, "reason": "away"}},
+        },
     }
     ledger.write(lambda c: daemons.register(c, boot_id="b1", host="h", pid=os.getpid(), now=NOW))
     ledger.write(lambda c: daemons.heartbeat(c, boot_id="b1", channels=channels, sources={}, now=NOW))

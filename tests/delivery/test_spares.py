@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from feedback_app.store.limits import Limit
 from feedback_app.store.outbox import ClaimedMessage
 from feedback_app.store.sqlite.store import SqliteStore
 from feedback_app.store.store import Store
+from tests.delivery.delivering import Clock, delivering
+from tests.delivery.providers import idle
 from tests.delivery.test_recording import ask
 from tests.making import NOW, message
-from tests.running import DEADLINE
 
 _POLICY = DeliveryPolicy(workers=1, max_attempts=3, backoff=Backoff(30, 3600, draw=lambda: 0.0))
 
@@ -38,13 +39,6 @@ class _Fake(Notifier):
         if self.answer is not None:
             raise self.answer
         return Receipt()
-
-
-class _Clock:
-    now = NOW
-
-    def __call__(self) -> int:
-        return self.now
 
 
 class _Interrupted(Provider):
@@ -73,28 +67,13 @@ def _steals(ledger: Path) -> None:
         other.commit()
 
 
-@contextlib.asynccontextmanager
-async def _delivering(one: Dispatcher) -> AsyncIterator[None]:
-    task = asyncio.create_task(one.conveyor.run())
-    try:
-        yield
-    finally:
-        one.conveyor.stop()
-        await asyncio.wait_for(task, DEADLINE)
-
-
-async def _idle(one: Dispatcher) -> None:
-    one.conveyor.wake()
-    await asyncio.wait_for(one.conveyor.idle(), DEADLINE)
-
-
 @pytest.mark.parametrize(("meanwhile", "state"), [(_locks, "queued"), (_steals, "sent")])
 async def test_a_spare_that_was_not_asked_after_all_is_asked_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Path], None], state: str
 ) -> None:
     """It is down and was to be probed: its marker cannot be written. What the first one said stands, and counts."""
     monkeypatch.setattr("feedback_app.store.sqlite.engines._COMMON", ("PRAGMA busy_timeout = 50",))
-    clock = _Clock()
+    clock = Clock()
     spare = _Fake(ChannelDown("away"))
     async with SqliteStore(tmp_path / "feedback.db") as store:
         first, second = (
@@ -112,14 +91,14 @@ async def test_a_spare_that_was_not_asked_after_all_is_asked_by_the_next(
         )
         assert isinstance(second, _Interrupted)
         one = Dispatcher(store, "email", [first, second], policy=_POLICY, lease=Alone("boot"), clock=clock)
-        async with _delivering(one):
+        async with delivering(one):
             await store.write(partial(outbox.enqueue, entries=[message(1, customer=None)], now=NOW))
-            await _idle(one)
+            await idle(one)
             assert second.health.down
             second.meanwhile = partial(meanwhile, store.path)
             spare.answer = None
             clock.now += 15_000
-            await _idle(one)
+            await idle(one)
             assert ask(store.path, "SELECT provider, outcome FROM delivery_attempt ORDER BY id") == [
                 ("a", "permanent"),
                 ("b", "channel_down"),
@@ -134,6 +113,6 @@ async def test_a_spare_that_was_not_asked_after_all_is_asked_by_the_next(
             assert ask(store.path, "SELECT state, attempts FROM message") == [(state, 0)]
             clock.now += 300_000
             await store.write(partial(outbox.enqueue, entries=[message(2, customer=None)], now=clock.now))
-            await _idle(one)
+            await idle(one)
         assert not second.health.down
         assert ask(store.path, "SELECT DISTINCT state FROM message") == [("sent",)]

@@ -19,7 +19,7 @@ from feedback_app.store.sqlite.store import SqliteStore
 from tests.faults.lock_watch import LockWatch
 from tests.faults.program import Program
 from tests.running import business, rows
-from tests.store.test_retention import DAY, message, put, rating
+from tests.store.old_rows import DAY, message, put, rating
 
 _SPAN = 90 * DAY
 _CONFIG = '[retention]\nmessages = "30d"\nratings = "30d"\n'

@@ -25,8 +25,6 @@ from tests.making import NOW
 from tests.postgres import store_on
 from tests.store.old_rows import ALL, DAY, OLD, YOUNG, ids, message, put, rating, trimmer
 
-__all__ = ["DAY", "message", "put", "rating"]  # which tests/faults/trim.py takes from here
-
 
 async def test_nothing_is_deleted_unless_asked(store: Store) -> None:
     """By default all is kept for ever."""
