@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from tests.faults.kill import config_text
 from tests.faults.oracle import Totals, judge
-from tests.faults.program import Program
+from tests.faults.program import READY_LIMIT, Program
 from tests.faults.sinks import Sinks
 from tests.postgres import Server, ask
 
@@ -148,6 +148,7 @@ async def _case(first_seed: int, faults: int, fault: Fault, daemons: int, figure
                 sys.executable, "-m", "tests.faults.feeder", fleet.url, str(log), str(first_seed), str(RATE)
             )
             try:
+                await _load_begins(fleet)
                 for seed in range(first_seed, first_seed + faults):
                     await asyncio.sleep(chance.uniform(0.5, 1.5) * _BETWEEN)  # the moment is the random part
                     await fault(fleet, seed, chance)
@@ -163,6 +164,13 @@ async def _case(first_seed: int, faults: int, fault: Fault, daemons: int, figure
             )
     finally:
         server.stop()
+
+
+async def _load_begins(fleet: Fleet) -> None:
+    """Wait until the feeder has brought a rating; a server that crashes while it connects would end it."""
+    async with asyncio.timeout(READY_LIMIT):
+        while not ask(fleet.url, "SELECT 1 FROM feedback LIMIT 1"):  # noqa: ASYNC110 - it happens elsewhere
+            await asyncio.sleep(0.05)
 
 
 async def _settle(fleet: Fleet) -> None:
