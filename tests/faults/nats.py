@@ -1,6 +1,6 @@
 """Three NATS nodes of which one is killed every few seconds, the leader included, while ratings are published.
 
-What the cluster acknowledged must be in the ledger, once; and the intake must go on.
+What the cluster acknowledged must be in the ledger, and each message of the stream once; and the intake must go on.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ import signal
 import sqlite3
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.faults.program import Program
 from tests.sources.nats_server import NatsServer, cluster
+
+T = TypeVar("T")
 
 SECONDS = 120.0
 _BETWEEN_KILLS = 5.0  # seconds
@@ -37,8 +41,9 @@ class Figures:
     leaders_killed: int = 0
     acknowledged: int = 0  # by the cluster
     lost: int = 0
-    doubled: int = 0
-    longest_stop_seconds: float = 0.0
+    doubled: int = 0  # in the ledger, beyond what the stream itself holds
+    stored_twice: int = 0  # messages without an id that the cluster stored again by itself: two ratings
+    slowest_intake: float = 0.0  # seconds that ratings waited in the cluster while none was taken in
     most_down: int = 0  # times that the source counted as down
     broken: list[str] = field(default_factory=list)
 
@@ -68,7 +73,7 @@ async def _run(seed: int, seconds: float, folder: Path, nodes: list[NatsServer],
     publisher = await _connected(nodes)
     program: Program | None = None
     try:
-        await _made(publisher)
+        await _patiently(lambda: publisher.jetstream().add_stream(**_STREAM))
         servers = json.dumps([node.url for node in nodes])
         (folder / "config.toml").write_text(
             f'[plugins.nats_jetstream]\nservers = {servers}\nstream = "RATINGS"\nack_wait = 5\n'
@@ -82,7 +87,7 @@ async def _run(seed: int, seconds: float, folder: Path, nodes: list[NatsServer],
         if code := await program.ended():
             figures.broken.append(f"seed {seed}: ended with {code}: {program.said[-500:]}")
         figures.most_down = max(figures.most_down, program.said.count("source is down"))
-        case.judge(f"seed {seed}")
+        case.judge(f"seed {seed}", await case.stored())
     finally:
         if program is not None and not program.has_ended:
             program.signal(signal.SIGKILL)
@@ -105,15 +110,14 @@ async def _connected(nodes: list[NatsServer]) -> Any:
     )
 
 
-async def _made(publisher: Any) -> None:
-    """Make the stream, once the cluster has elected a leader."""
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again while the cluster elects a leader."""
     from nats.errors import Error
 
     async with asyncio.timeout(30):
         while True:
-            with contextlib.suppress(Error):
-                await publisher.jetstream().add_stream(**_STREAM)
-                return
+            with contextlib.suppress(Error, TimeoutError):
+                return await ask()
             await asyncio.sleep(0.2)
 
 
@@ -194,7 +198,7 @@ class _Case:
             if now_taken > taken or now_taken >= len(self._acknowledged):
                 taken, since = now_taken, time.monotonic()
             stop = time.monotonic() - since
-            self._figures.longest_stop_seconds = max(self._figures.longest_stop_seconds, stop)
+            self._figures.slowest_intake = max(self._figures.slowest_intake, stop)
 
     async def settled(self) -> None:
         """Wait until all that was acknowledged has arrived, or nothing more does."""
@@ -203,19 +207,34 @@ class _Case:
                 while self._acknowledged - self._comments().keys():  # noqa: ASYNC110 - another process does it
                     await asyncio.sleep(0.2)
 
-    def judge(self, where: str) -> None:
-        """Compare what was acknowledged with what is in the ledger."""
+    async def stored(self) -> Counter[str]:
+        """Return how often each message without an id is in the stream; of those with one, the ledger keeps one."""
+        from nats.js.api import AckPolicy, ConsumerConfig
+
+        looking = ConsumerConfig(ack_policy=AckPolicy.NONE)
+        reader = await _patiently(lambda: self._stream.pull_subscribe("ratings", config=looking))
+        left = (await _patiently(lambda: self._stream.stream_info("RATINGS"))).state.messages
+        found: Counter[str] = Counter()
+        while left:
+            messages = await reader.fetch(min(left, 500), timeout=10)
+            left -= len(messages)
+            found.update(json.loads(message.data)["comment"] for message in messages if not message.headers)
+        return found
+
+    def judge(self, where: str, stored: Counter[str]) -> None:
+        """Compare what was acknowledged, and what the stream holds, with what is in the ledger."""
         found = self._comments()
         lost = len(self._acknowledged - found.keys())
-        doubled = sum(count - 1 for count in found.values())
+        doubled = {name: count for name, count in found.items() if count > max(1, stored[name])}
         self._figures.acknowledged += len(self._acknowledged)
         self._figures.lost += lost
-        self._figures.doubled += doubled
+        self._figures.doubled += len(doubled)
+        self._figures.stored_twice += sum(count - 1 for count in stored.values())
         if lost or doubled:
-            self._figures.broken.append(f"{where}: {lost} lost, {doubled} doubled")
-        if self._figures.longest_stop_seconds > _LONGEST_STOP:
+            self._figures.broken.append(f"{where}: {lost} lost, doubled {doubled}")
+        if self._figures.slowest_intake > _LONGEST_STOP:
             self._figures.broken.append(
-                f"{where}: the intake stopped for {self._figures.longest_stop_seconds:.1f} s"
+                f"{where}: the intake stopped for {self._figures.slowest_intake:.1f} s"
             )
 
     def _count(self) -> int:

@@ -110,7 +110,7 @@ SUITES = {
     "fleet": Suite("one of four daemons on PostgreSQL killed every 3 s", fleet.run, 200, 20),
     "fleet-freeze": Suite("one of four daemons frozen for longer than its lease", fleet.freeze, 10, 2),
     "fleet-restart": Suite("PostgreSQL crashed and started again under load", fleet.restart, 20, 10),
-    "nats": Suite("three NATS nodes, one killed every 5 s for two minutes", nats.run, 3, 1),
+    "nats": Suite("three NATS nodes, one killed every 5 s for two minutes", nats.run, 3, 1, at_most=1),
     "outage": Suite("a mail server dead for an hour, a case is 1,000 messages", outage.run, 10, 10),
     "smtp": Suite("mail servers that misbehave", _tests("tests/plugins/test_smtp_*.py"), 1, 1),
     "http": Suite("gateways that misbehave", _tests(*_GATEWAYS), 1, 1),
@@ -141,8 +141,12 @@ def parts_of(name: str, cases: int, first_seed: int) -> list[Part]:
 
 
 def unwind_when_ended() -> None:
-    """Let SIGTERM end this process as Ctrl-C does, so that the programs under test do not outlive it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM end this process as Ctrl-C does, so that the programs under test do not outlive it.
+
+    Ctrl-C, too: what a script starts in the background ignores it, and so would all that it starts.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def run_part(part: Part) -> Figures:

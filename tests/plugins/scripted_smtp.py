@@ -170,10 +170,10 @@ class ScriptedSmtpServer:
         if "BODY" in self._script:
             await reader.read(1000)
             await self._play("BODY", writer, b"")
-        data = b""
+        data = bytearray()
         while not data.endswith(b"\r\n.\r\n"):
             data += await reader.readuntil(b"\r\n")
-        return data.removesuffix(b".\r\n")
+        return bytes(data.removesuffix(b".\r\n"))
 
     async def _take(self, mail: bytes, writer: StreamWriter) -> bytes:
         """Answer the dot; what was once taken stays so, whether or not the client reads the answer."""
