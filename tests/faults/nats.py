@@ -87,7 +87,7 @@ async def _run(seed: int, seconds: float, folder: Path, nodes: list[NatsServer],
         if code := await program.ended():
             figures.broken.append(f"seed {seed}: ended with {code}: {program.said[-500:]}")
         figures.most_down = max(figures.most_down, program.said.count("source is down"))
-        case.judge(f"seed {seed}", await case.stored())
+        case.judge(f"seed {seed}", await _patiently(case.stored))
     finally:
         if program is not None and not program.has_ended:
             program.signal(signal.SIGKILL)
@@ -211,12 +211,12 @@ class _Case:
         """Return how often each message without an id is in the stream; of those with one, the ledger keeps one."""
         from nats.js.api import AckPolicy, ConsumerConfig
 
-        looking = ConsumerConfig(ack_policy=AckPolicy.NONE)
-        reader = await _patiently(lambda: self._stream.pull_subscribe("ratings", config=looking))
-        left = (await _patiently(lambda: self._stream.stream_info("RATINGS"))).state.messages
+        looking = ConsumerConfig(ack_policy=AckPolicy.NONE)  # a look that an election cuts short begins anew
+        reader = await self._stream.pull_subscribe("ratings", config=looking)
+        left = (await self._stream.stream_info("RATINGS")).state.messages
         found: Counter[str] = Counter()
         while left:
-            messages = await reader.fetch(min(left, 500), timeout=10)
+            messages = await reader.fetch(min(left, 500), timeout=5)
             left -= len(messages)
             found.update(json.loads(message.data)["comment"] for message in messages if not message.headers)
         return found
