@@ -71,9 +71,9 @@ _GATEWAYS = (
 )
 
 SUITES = {
-    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, at_most=2),
+    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, at_most=1),
     "term": Suite(
-        "SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20, at_most=2
+        "SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20, at_most=1
     ),
     "points": Suite(
         "SIGKILL at named places, K0 to K18", points.run, 50 * len(points.POINTS), len(points.POINTS)
