@@ -44,6 +44,9 @@ class Figures:
     doubled: int = 0  # in the ledger, beyond what the stream itself holds
     stored_twice: int = 0  # messages without an id that the cluster stored again by itself: two ratings
     slowest_intake: float = 0.0  # seconds that ratings waited in the cluster while none was taken in
+    slowest_cluster: float = (
+        0.0  # seconds that it answered no question about the consumer: its own part of that
+    )
     most_down: int = 0  # times that the source counted as down
     broken: list[str] = field(default_factory=list)
 
@@ -142,6 +145,7 @@ class _Case:
             for _ in range(_PUBLISHERS):
                 tasks.create_task(self._publish(over))
             tasks.create_task(self._look_on(over))
+            tasks.create_task(self._ask_on(over))
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
                 await asyncio.sleep(min(_BETWEEN_KILLS, max(0.0, deadline - time.monotonic())))
@@ -199,6 +203,20 @@ class _Case:
                 taken, since = now_taken, time.monotonic()
             stop = time.monotonic() - since
             self._figures.slowest_intake = max(self._figures.slowest_intake, stop)
+
+    async def _ask_on(self, over: asyncio.Event) -> None:
+        """Measure for how long the cluster itself had no answer about the daemon's consumer."""
+        from nats.errors import Error
+
+        since = time.monotonic()
+        while not over.is_set():
+            with contextlib.suppress(Error, TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self._stream.consumer_info("RATINGS", "feedback_app")
+                silent = time.monotonic() - since
+                self._figures.slowest_cluster = max(self._figures.slowest_cluster, silent)
+                since = time.monotonic()
+            await asyncio.sleep(0.1)
 
     async def settled(self) -> None:
         """Wait until all that was acknowledged has arrived, or nothing more does."""

@@ -36,6 +36,7 @@ class Figures:
     writes: int = 0
     slowest_hold_ms: float = 0.0
     slowest_wait_ms: float = 0.0  # with the pauses that SQLite makes between two tries
+    slowest_commit_ms: float = 0.0  # of the writer's one row: what the disk takes for a sync
     broken: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
 
@@ -48,10 +49,11 @@ def run(_first_seed: int, cases: int) -> Figures:
         business(folder, config=_CONFIG)
         asyncio.run(_fill(folder, figures.ratings))
         asked = now_ms()
-        waits, held = asyncio.run(_write_beside(folder))
+        waits, commits, held = asyncio.run(_write_beside(folder))
         left = rows(folder / "feedback.db", "SELECT count(*), min(received_at) FROM feedback")[0]
     figures.deleted, figures.writes = figures.ratings - left[0], len(waits)
     figures.slowest_hold_ms, figures.slowest_wait_ms = held * 1000, max(waits) * 1000
+    figures.slowest_commit_ms = max(commits) * 1000
     if not figures.deleted or left[1] < asked - 30 * DAY:
         figures.broken.append(f"of {figures.ratings:,} ratings {left[0]:,} are left, the oldest of {left[1]}")
     if held > _HELD:
@@ -72,8 +74,8 @@ async def _fill(folder: Path, count: int) -> None:
         )
 
 
-async def _write_beside(folder: Path) -> tuple[list[float], float]:
-    """Return how many seconds each write waited until it began, and the longest that `db trim` held the ledger.
+async def _write_beside(folder: Path) -> tuple[list[float], list[float], float]:
+    """Return the seconds that each write waited, those of each commit, and the longest that `db trim` held the ledger.
 
     A daemon that has nothing to do holds the ledger's own lock, so nobody folds the log back meanwhile: that holds up
     writers of whatever kind, and is none of retention's.
@@ -82,12 +84,12 @@ async def _write_beside(folder: Path) -> tuple[list[float], float]:
         trim = await Program.start(folder, "db", "trim")
         watch = LockWatch(folder / "feedback.db")
         with watch.watching():
-            waits = await _waits(folder, trim)
-    return waits, watch.longest.get(trim.pid, 0.0)
+            waits, commits = await _write(folder, trim)
+    return waits, commits, watch.longest.get(trim.pid, 0.0)
 
 
-async def _waits(folder: Path, trim: Program) -> list[float]:
-    waits = []
+async def _write(folder: Path, trim: Program) -> tuple[list[float], list[float]]:
+    waits, commits = [], []
     ended = asyncio.create_task(trim.ended(600))  # on a disk each commit of either waits for a sync
     with closing(sqlite3.connect(folder / "feedback.db", isolation_level=None)) as ledger:
         ledger.execute("PRAGMA busy_timeout = 5000")
@@ -97,8 +99,10 @@ async def _waits(folder: Path, trim: Program) -> list[float]:
             ledger.execute("BEGIN IMMEDIATE")
             waits.append(time.perf_counter() - begun)
             ledger.execute("INSERT OR REPLACE INTO meta VALUES ('written', 'beside')")
+            written = time.perf_counter()
             ledger.execute("COMMIT")
+            commits.append(time.perf_counter() - written)
             await asyncio.sleep(_PAUSE)
     if code := await ended:
         raise RuntimeError(f"db trim ended with {code}: {trim.said}")
-    return waits
+    return waits, commits
