@@ -42,7 +42,7 @@ class Figures:
     acknowledged: int = 0  # by the cluster
     lost: int = 0
     doubled: int = 0  # in the ledger, beyond what the stream itself holds
-    stored_twice: int = 0  # messages without an id that the cluster stored again by itself: two ratings
+    stored_twice: int = 0  # messages that the cluster stored again by itself; without an id, two ratings
     slowest_intake: float = 0.0  # seconds that ratings waited in the cluster while none was taken in
     slowest_cluster: float = (
         0.0  # seconds that it answered no question about the consumer: its own part of that
@@ -124,6 +124,11 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(0.2)
 
 
+def _has_id(name: str) -> bool:
+    """Return whether the publisher gives every second message an id of its own."""
+    return int(name[1:]) % 2 == 1
+
+
 class _Case:
     """One cluster, one daemon, one stream of ratings."""
 
@@ -160,7 +165,7 @@ class _Case:
             number = next(self._numbers)
             name = f"m{number}"
             payload = json.dumps({"rating": 5, "comment": name}).encode()
-            headers = {"Nats-Msg-Id": name} if number % 2 else None
+            headers = {"Nats-Msg-Id": name} if _has_id(name) else None
             while not over.is_set():
                 try:
                     await self._stream.publish("ratings", payload, headers=headers)
@@ -226,7 +231,7 @@ class _Case:
                     await asyncio.sleep(0.2)
 
     async def stored(self) -> Counter[str]:
-        """Return how often each message without an id is in the stream; of those with one, the ledger keeps one."""
+        """Return how often each message is in the stream."""
         from nats.js.api import AckPolicy, ConsumerConfig
 
         looking = ConsumerConfig(ack_policy=AckPolicy.NONE)  # a look that an election cuts short begins anew
@@ -236,24 +241,37 @@ class _Case:
         while left:
             messages = await reader.fetch(min(left, 500), timeout=5)
             left -= len(messages)
-            found.update(json.loads(message.data)["comment"] for message in messages if not message.headers)
+            found.update(json.loads(message.data)["comment"] for message in messages)
         return found
 
     def judge(self, where: str, stored: Counter[str]) -> None:
         """Compare what was acknowledged, and what the stream holds, with what is in the ledger."""
         found = self._comments()
-        lost = len(self._acknowledged - found.keys())
-        doubled = {name: count for name, count in found.items() if count > max(1, stored[name])}
+        lost = {name: stored[name] for name in self._acknowledged - found.keys()}
+        doubled = {
+            name: self._ids(name)
+            for name, count in found.items()
+            if count > (1 if _has_id(name) else max(1, stored[name]))
+        }
         self._figures.acknowledged += len(self._acknowledged)
-        self._figures.lost += lost
+        self._figures.lost += len(lost)
         self._figures.doubled += len(doubled)
         self._figures.stored_twice += sum(count - 1 for count in stored.values())
-        if lost or doubled:
-            self._figures.broken.append(f"{where}: {lost} lost, doubled {doubled}")
+        if lost:
+            self._figures.broken.append(f"{where}: lost, with how often it is in the stream: {lost}")
+        if doubled:
+            self._figures.broken.append(f"{where}: doubled, with the ids: {doubled}")
         if self._figures.slowest_intake > _LONGEST_STOP:
             self._figures.broken.append(
                 f"{where}: the intake stopped for {self._figures.slowest_intake:.1f} s"
             )
+
+    def _ids(self, name: str) -> list[str]:
+        with contextlib.closing(sqlite3.connect(self._ledger)) as ledger:
+            return [
+                row[0]
+                for row in ledger.execute("SELECT external_id FROM feedback WHERE comment = ?", (name,))
+            ]
 
     def _count(self) -> int:
         return sum(self._comments().values())
