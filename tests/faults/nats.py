@@ -44,9 +44,7 @@ class Figures:
     doubled: int = 0  # in the ledger, beyond what the stream itself holds
     stored_twice: int = 0  # messages that the cluster stored again by itself; without an id, two ratings
     slowest_intake: float = 0.0  # seconds that ratings waited in the cluster while none was taken in
-    slowest_cluster: float = (
-        0.0  # seconds that it answered no question about the consumer: its own part of that
-    )
+    slowest_cluster: float = 0.0  # seconds of it without an answer about the consumer: its own part
     most_down: int = 0  # times that the source counted as down
     broken: list[str] = field(default_factory=list)
 
@@ -218,10 +216,10 @@ class _Case:
             with contextlib.suppress(Error, TimeoutError):
                 async with asyncio.timeout(0.5):
                     await self._stream.consumer_info("RATINGS", "feedback_app")
-                silent = time.monotonic() - since
-                self._figures.slowest_cluster = max(self._figures.slowest_cluster, silent)
                 since = time.monotonic()
             await asyncio.sleep(0.1)
+            silent = time.monotonic() - since
+            self._figures.slowest_cluster = max(self._figures.slowest_cluster, silent)
 
     async def settled(self) -> None:
         """Wait until all that was acknowledged has arrived, or nothing more does."""
@@ -248,14 +246,13 @@ class _Case:
         """Compare what was acknowledged, and what the stream holds, with what is in the ledger."""
         found = self._comments()
         lost = {name: stored[name] for name in self._acknowledged - found.keys()}
-        doubled = {
-            name: self._ids(name)
-            for name, count in found.items()
-            if count > (1 if _has_id(name) else max(1, stored[name]))
+        beyond = {  # one with an id counts once, however often the cluster stored it
+            name: count - (1 if _has_id(name) else max(1, stored[name])) for name, count in found.items()
         }
+        doubled = {name: self._ids(name) for name, copies in beyond.items() if copies > 0}
         self._figures.acknowledged += len(self._acknowledged)
         self._figures.lost += len(lost)
-        self._figures.doubled += len(doubled)
+        self._figures.doubled += sum(beyond[name] for name in doubled)
         self._figures.stored_twice += sum(count - 1 for count in stored.values())
         if lost:
             self._figures.broken.append(f"{where}: lost, with how often it is in the stream: {lost}")
