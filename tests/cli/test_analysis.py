@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,7 +86,8 @@ def test_low_ratings_show_it(analysed: Cli) -> None:
 
 def test_the_report_counts_it(analysed: Cli) -> None:
     """In a section of its own, and in the figures for programs."""
-    today = datetime.now(UTC).date().isoformat()
+    (rating,) = analysed.ok("feedback", "list", "--json").json
+    today = str(rating["received_at"][:10])
     text = analysed.ok("report", "build", "--date", today).out
     assert (
         "What the comments were about\n"

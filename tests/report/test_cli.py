@@ -8,22 +8,27 @@ import io
 import json
 import socket
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from feedback_app.cli import run_command_line
 from feedback_app.store.sqlite.lock import LedgerLock
 from feedback_app.store.sqlite.store import SqliteStore
-from tests.report.ledgers import BERLIN, arrive, at, rows
+from tests.report.ledgers import arrive, at, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-TODAY = datetime.now(BERLIN).date()
+_OFFSET = (
+    datetime.now(UTC).hour + 6
+) % 24 - 12  # hours, of the zone where it is morning: no midnight comes between
+ZONE = ZoneInfo(f"Etc/GMT{_OFFSET:+d}")  # whose sign is that of POSIX: west of Greenwich is more
+TODAY = datetime.now(ZONE).date()
 YESTERDAY = TODAY - timedelta(days=1)
 PLUGINS = Path(__file__).parents[2] / "plugins"
 CONFIG = f"""\
@@ -34,10 +39,10 @@ transport = "maildir"
 maildir = "mail"
 sender = "reports@example.com"
 [reports.daily]
-timezone = "Europe/Berlin"
+timezone = "{ZONE.key}"
 to = ["ops@example.com"]
 [reports.weekend]
-timezone = "Europe/Berlin"
+timezone = "{ZONE.key}"
 """
 
 Run = tuple[int, str, str]
@@ -50,8 +55,8 @@ def feedback_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable
 
     async def fill() -> None:
         async with SqliteStore(tmp_path / "feedback.db") as store:
-            await arrive(store, 5, 4, 1, item="hat", comment="Grün", moment=at(YESTERDAY))
-            await arrive(store, 2, moment=at(TODAY, "00:00"))
+            await arrive(store, 5, 4, 1, item="hat", comment="Grün", moment=at(YESTERDAY, zone=ZONE))
+            await arrive(store, 2, moment=at(TODAY, "00:00", ZONE))
 
     asyncio.run(fill())
 
@@ -121,11 +126,11 @@ def test_build_writes_to_a_file(feedback_app: Callable[..., Run], tmp_path: Path
         ("build --date 0001-01-01", "--date 0001-01-01: too long ago; the earliest is 1970-01-08"),
         (
             "build --date 9999-12-31",
-            f"--date 9999-12-31: that day has not begun in Europe/Berlin; the latest is {TODAY}",
+            f"--date 9999-12-31: that day has not begun in {ZONE.key}; the latest is {TODAY}",
         ),
         (
             f"send --date {TODAY}",
-            f"--date {TODAY}: that day is not over in Europe/Berlin; the latest to send is {YESTERDAY}",
+            f"--date {TODAY}: that day is not over in {ZONE.key}; the latest to send is {YESTERDAY}",
         ),
     ],
 )
@@ -199,13 +204,13 @@ def test_send_delivers_what_a_command_beside_it_left_to_it(
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     (plugins / "chat.py").write_text(LATE)
-    (tmp_path / "config.toml").write_text("""\
+    (tmp_path / "config.toml").write_text(f"""\
 [reports.daily]
-timezone = "Europe/Berlin"
+timezone = "{ZONE.key}"
 channel = "chat"
 to = ["team"]
 [reports.weekend]
-timezone = "Europe/Berlin"
+timezone = "{ZONE.key}"
 channel = "chat"
 to = ["owner"]
 """)
