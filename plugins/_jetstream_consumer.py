@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _CONNECT = 10.0  # seconds that all servers together have
 _WAIT = 2.0  # seconds that one fetch waits
+_ANSWER = 2.0  # seconds that one question has: what falls into an election gets no answer and is asked again
 _ELECTION = 15.0  # seconds that a cluster may be without a leader before the source counts as down
 _AGAIN = 0.25  # seconds between two tries meanwhile
 _IN_HAND = 5000  # messages that all daemons together may have in hand
@@ -42,6 +43,7 @@ class JetStreamConsumer(Source):
         self._settings = settings
         self._password = password
         self._client: Client | None = None
+        self._asking: JetStreamContext | None = None
         self._pulling: JetStreamContext.PullSubscription | None = None
         self._last_error = "no answer"
 
@@ -64,28 +66,24 @@ class JetStreamConsumer(Source):
         return Batch(received=await self._patiently(lambda: self._fetch(limit)))
 
     async def acknowledge(self, received: Sequence[Received]) -> None:
-        """Acknowledge each; what gets lost on the way comes again and is told for a duplicate."""
-        assert self._client is not None
+        """Acknowledge each, waiting for no answer: what gets lost on the way comes again, as a duplicate."""
         with contextlib.suppress(NatsError):
             for one in received:
                 message: Any = one.handle
                 await message.ack()
-            await self._client.flush(timeout=5)
 
     async def lag(self) -> int | None:
         """Return how many were not delivered or not acknowledged; None while there is no leader to ask."""
-        assert self._client is not None
+        assert self._asking is not None
         try:
-            facts = await self._client.jetstream().consumer_info(
-                self._settings.stream, self._settings.durable
-            )
+            facts = await self._asking.consumer_info(self._settings.stream, self._settings.durable)
         except NatsError:
             return None
         return int(facts.num_pending or 0) + int(facts.num_ack_pending or 0)
 
     async def close(self) -> None:
         """Disconnect."""
-        client, self._client, self._pulling = self._client, None, None
+        client, self._client, self._asking, self._pulling = self._client, None, None, None
         if client is not None:
             await client.close()
 
@@ -96,7 +94,7 @@ class JetStreamConsumer(Source):
                 await self._connect(client)
         except (NatsError, OSError, TimeoutError) as error:
             raise SourceDown(f"no server can be reached: {self._last_error}") from error
-        context = client.jetstream()
+        self._asking = context = client.jetstream(timeout=_ANSWER)
         await self._patiently(lambda: self._find_stream(context))
         return context
 
@@ -153,13 +151,14 @@ class JetStreamConsumer(Source):
 
     async def _fetch(self, limit: int) -> list[Received]:
         assert self._client is not None
+        assert self._asking is not None
         assert self._pulling is not None
         try:
             messages = await self._pulling.fetch(limit, timeout=_WAIT)
         except NatsTimeoutError:
             if not self._client.is_connected:
                 raise
-            await self._find_consumer(self._client.jetstream())  # a fetch does not tell that it was deleted
+            await self._find_consumer(self._asking)  # a fetch does not tell that it was deleted
             return []
         return [self._received(message) for message in messages]
 

