@@ -127,7 +127,16 @@ class ChannelDown(DeliveryError):
 
 
 class OutcomeUnknown(DeliveryError):
-    """The message may have left: the connection broke after the last byte was written."""
+    """The message may have left: the connection broke after the last byte was written, or the far side failed then.
+
+    `retry_after` is its wish in seconds, as of a TemporaryFailure, for a channel that sends again.
+    """
+
+    retry_after: float | None = None
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class ForgedReceipt(FeedbackAppError):

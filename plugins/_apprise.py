@@ -97,7 +97,7 @@ def _failure(
     said = "\n".join(logged)
     if statuses := _STATUS.findall(said):
         answer = Answer(status=int(statuses[-1]), body=b"", retry_after=None)
-        return refusal(answer, f"{name} answered {answer.status}", 0.0, repeatable=False, lost_is_down=True)
+        return refusal(answer, f"{name} answered {answer.status}", 0.0, lost_is_down=True)
     if _NOT_CONNECTED.search(said):
         return ChannelDown(f"cannot connect to {name}")
     return OutcomeUnknown(f"{name} failed and does not say whether the message was sent")

@@ -34,7 +34,7 @@ _REDIRECTS = (300, 301, 302, 303, 305, 307, 308)
 _LOGIN = (401, 402, 403, 407)
 _LOST = (404, 405)
 _BUSY = (408, 409, 425, 429)
-_CLIENT_ERRORS, _SERVER_ERRORS = range(400, 500), range(500, 600)
+_CLIENT_ERRORS = range(400, 500)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,17 +106,17 @@ class HttpGateway:
 
 
 def refusal(
-    answer: Answer, said: str, now: float, *, piece: str = "", repeatable: bool, lost_is_down: bool = False
+    answer: Answer, said: str, now: float, *, piece: str = "", lost_is_down: bool = False
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
     """Return the error that an answer other than a success means, where its status is all there is to go by.
 
-    `repeatable`: the far side tells a second copy, so an answer 5xx, after which it may have been taken, is an
-    ordinary failure. `lost_is_down`: there is one address for all, and who is not found there never will be.
+    One of a server's own fault, 5xx, leaves it open whether the message was taken before.
+    `lost_is_down`: there is one address for all, and who is not found there never will be.
     `piece`, what of the body may be kept, stays in the ledger: why a channel is down is logged, and an answer may quote
     a part of the text by which it is not known as that.
     """
     whole = f"{said}: {piece}" if piece else said
-    if answer.status in _BUSY or (repeatable and answer.status in _SERVER_ERRORS):
+    if answer.status in _BUSY:
         return TemporaryFailure(whole, retry_after(answer.retry_after, now))
     if answer.status in _LOGIN:
         return ChannelDown(f"{said}; check the secrets")
@@ -126,7 +126,7 @@ def refusal(
         return ChannelDown(f"{said}; check url")
     if answer.status in _CLIENT_ERRORS:
         return PermanentFailure(whole)
-    return OutcomeUnknown(whole)
+    return OutcomeUnknown(whole, retry_after(answer.retry_after, now))
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -88,4 +88,4 @@ def _refusal(answer: Answer, said: str, piece: str, now: float) -> Exception:
         return PermanentFailure(f"{said}: {piece}")
     if _LATER in answer.body:
         return TemporaryFailure(f"{said}: {piece}", retry_after(answer.retry_after, now))
-    return refusal(answer, said, now, piece=piece, repeatable=False, lost_is_down=True)
+    return refusal(answer, said, now, piece=piece, lost_is_down=True)

@@ -79,14 +79,7 @@ class HttpSms:
         said = f"answered {answer.status}"
         settings = self._settings
         if answer.status not in settings.success_status:
-            raise refusal(
-                answer,
-                f"{self._gateway} {said}",
-                now,
-                piece=piece,
-                repeatable=settings.idempotency_header is not None,
-                lost_is_down=True,
-            )
+            raise refusal(answer, f"{self._gateway} {said}", now, piece=piece, lost_is_down=True)
         said += f": {piece}" if piece else ""
         text = answer.body.decode("utf-8", "replace")
         content = _json(text) if settings.success_json or settings.id_json else None

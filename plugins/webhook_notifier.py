@@ -100,7 +100,7 @@ class WebhookNotifier(Notifier):
         said = f"answered {answer.status}"
         if answer.status in _TAKEN:
             return Receipt(detail=f"{said}: {piece}" if piece else said)
-        raise refusal(answer, f"{self._gateway} {said}", now, piece=piece, repeatable=True)
+        raise refusal(answer, f"{self._gateway} {said}", now, piece=piece)
 
     async def close(self) -> None:
         """Close all connections."""

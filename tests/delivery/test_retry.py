@@ -110,8 +110,9 @@ def test_a_probe_pays_nothing_for_the_faults_of_a_suspended_plugin(error: Except
 
 @pytest.mark.parametrize(("wish", "wanted"), [(1, 15), (300, 300), (10_000_000, 3600), (-5, 15), (None, 15)])
 def test_the_far_sides_wish_is_kept_within_reason(wish: float | None, wanted: float) -> None:
-    """Never sooner than the back-off, never later than an hour."""
+    """Never sooner than the back-off, never later than an hour; also where it may have left and is sent again."""
     assert _judge(TemporaryFailure("429", retry_after=wish)).delay == wanted
+    assert _judge(OutcomeUnknown("503", retry_after=wish)).delay == wanted
 
 
 @pytest.mark.parametrize(

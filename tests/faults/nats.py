@@ -268,7 +268,8 @@ class _Case:
             self._figures.broken.append(f"{where}: doubled, with the ids: {doubled}")
         if self._figures.slowest_intake > _LONGEST_STOP:
             self._figures.broken.append(
-                f"{where}: the intake stopped for {self._figures.slowest_intake:.1f} s"
+                f"{where}: the intake stopped for {self._figures.slowest_intake:.1f} s,"
+                f" the peer's for {self._figures.slowest_peer:.1f} s"
             )
 
     def _ids(self, name: str) -> list[str]:

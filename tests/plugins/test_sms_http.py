@@ -170,7 +170,7 @@ CASES: list[tuple[dict[str, Any], Reply, type, str]] = [
     ),
     ({}, answer("429 Busy", b"", "Retry-After: 7"), TemporaryFailure, "answered 429"),
     ({}, answer("503 Later"), OutcomeUnknown, "answered 503"),
-    ({"idempotency_header": "X-Id"}, answer("503 Later"), TemporaryFailure, "answered 503"),
+    ({"idempotency_header": "X-Id"}, answer("503 Later"), OutcomeUnknown, "answered 503"),
     ({}, answer("200 OK", b" " * 70_000), OutcomeUnknown, "more than 65536 bytes"),
     ({}, (b"HTTP/1.1 200 OK\r\n", Endlessly(b"X: y\r\n" * 100)), OutcomeUnknown, "gave no answer"),
     ({}, Slowly(answer("200 OK", b"x" * 40), 0.02), OutcomeUnknown, "TimeoutError"),
