@@ -67,7 +67,7 @@ async def watched() -> list[Call]:
         log = one.folder / "calls"
         one.make_ledger()
         await one.fill(_RATINGS, 0)
-        code, said = await one.run("run", "--drain", prefix=_strace(log))
+        code, said = await one.run("run", "--drain", prefix=_strace(log, one.ledger))
         assert code == 0, said
         return made_in(log.read_text().splitlines())
 
@@ -77,7 +77,7 @@ async def _case(seed: int, call: Call, figures: Figures) -> None:
     async with scene() as one:
         one.make_ledger()
         await one.fill(_RATINGS, seed)
-        code, said = await one.run("run", "--drain", prefix=_strace(Path("/dev/null"), "-e", inject))
+        code, said = await one.run("run", "--drain", prefix=_strace(Path("/dev/null"), one.ledger, inject))
         if code not in (0, -signal.SIGKILL):
             figures.broken.append(f"{call}: ended with {code}: {said[-500:]}")
         figures.kills += code != 0
@@ -87,6 +87,13 @@ async def _case(seed: int, call: Call, figures: Figures) -> None:
     figures.add(verdict, str(call), in_flight=in_flight)
 
 
-def _strace(log: Path, *options: str) -> list[str]:
-    # -D keeps the program the child of this process, so that its end is what is waited for.
-    return ["strace", "-D", "-f", "-o", str(log), "-e", f"trace={CALLS}", *options]
+def _strace(log: Path, ledger: Path, inject: str = "") -> list[str]:
+    # Only the ledger, its log and their folder: else the n-th call that another thread makes of its memory's file
+    # (-shm) would come before the writer's. -D keeps the program the child of this process, whose end is waited for.
+    paths = (ledger, ledger.with_name(f"{ledger.name}-wal"), ledger.parent)
+    options = [f"trace={CALLS}", *([inject] if inject else [])]
+    return [
+        *("strace", "-D", "-f", "-o", str(log)),
+        *(word for path in paths for word in ("-P", str(path))),
+        *(word for option in options for word in ("-e", option)),
+    ]

@@ -118,7 +118,8 @@ async def _cycle(
     folder: Path, seed: int, chance: random.Random, which: signal.Signals, figures: Figures
 ) -> None:
     daemon = await Program.start(folder, "run")
-    if chance.random() < _DIES_EARLY and which is signal.SIGKILL:
+    is_early = chance.random() < _DIES_EARLY
+    if is_early:
         await asyncio.sleep(chance.uniform(0.2, 0.8))  # while it takes over what the last one left
     else:
         seconds = await daemon.ready()
@@ -136,7 +137,7 @@ async def _cycle(
         figures.slowest_stop = max(figures.slowest_stop, seconds)
         if seconds > _STOP_LIMIT:
             figures.slow.append(f"seed {seed}: ended {seconds:.2f} s after SIGTERM")
-        if code:
+        if code and not (is_early and code == -signal.SIGTERM):  # before the program listens, Python ends
             figures.broken.append(f"seed {seed}: SIGTERM ended with {code}: {daemon.said[-300:]}")
     elif code != -signal.SIGKILL:
         figures.broken.append(f"seed {seed}: ended with {code} by itself: {daemon.said[-300:]}")

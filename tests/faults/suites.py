@@ -68,7 +68,19 @@ _GATEWAYS = (
     "tests/plugins/test_twilio*.py",
     "tests/plugins/test_sms_*.py",
     "tests/plugins/test_webhook*.py",
+    "tests/plugins/test_http_gateway.py",
+    "tests/plugins/test_kannel.py",
+    "tests/plugins/test_apprise.py",
 )
+_STORAGE = ("tests/store", "tests/faults/test_storage.py")
+_PROCESS = (
+    "tests/faults/test_process_faults.py",
+    "tests/test_process.py",
+    "tests/test_supervisor.py",
+    "tests/test_reload.py",
+    "tests/logs",
+)
+_REPORT = ("tests/report", "tests/test_clock.py", "tests/test_daily_report.py")
 
 SUITES = {
     "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, at_most=1),
@@ -114,6 +126,14 @@ SUITES = {
     "outage": Suite("a mail server dead for an hour, a case is 1,000 messages", outage.run, 10, 10),
     "smtp": Suite("mail servers that misbehave", _tests("tests/plugins/test_smtp_*.py"), 1, 1),
     "http": Suite("gateways that misbehave", _tests(*_GATEWAYS), 1, 1),
+    "delivery": Suite(
+        "channels that are down, in doubt, fall back and are probed", _tests("tests/delivery"), 1, 1
+    ),
+    "storage": Suite("ledgers that are locked, foreign, replaced, too new or fail", _tests(*_STORAGE), 1, 1),
+    "process": Suite(
+        "tasks that die, ratings that kill, reloads, logs nobody can write", _tests(*_PROCESS), 1, 1
+    ),
+    "report": Suite("reports made late, twice, or while the clock is set", _tests(*_REPORT), 1, 1),
     "plugins": Suite("plugins that do one wrong thing", plugins.run, 133, 19),
     "neighbours": Suite(
         "one of four plugins hangs, raises, blocks", neighbours.run, len(neighbours.FAULTS), 1, at_most=1
