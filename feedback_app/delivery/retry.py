@@ -89,9 +89,10 @@ def judge(
 
 def _wish(error: BaseException) -> float:
     """Return the seconds that the far side asks for, 0 where it does not or makes no sense."""
-    is_asked = isinstance(error, TemporaryFailure | OutcomeUnknown)
+    if not isinstance(error, TemporaryFailure | OutcomeUnknown):
+        return 0.0
     try:
-        wish = float(error.retry_after) if is_asked and error.retry_after else 0.0
+        wish = float(error.retry_after or 0.0)
     except (TypeError, ValueError, OverflowError):  # a plugin may hand a header over as it came
         return 0.0
     return min(wish, _LONGEST_WISH) if wish > 0 else 0.0  # NaN is not above 0

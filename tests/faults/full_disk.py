@@ -12,10 +12,9 @@ import contextlib
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +83,7 @@ async def _case(seed: int, disk: Path, figures: Figures) -> None:
         one.make_ledger()
         daemon = await one.start("run")
         await daemon.ready()
-        async with _feeding(one, seed) as feeder:
+        async with one.fed(seed, _RATE) as feeder:
             for _ in range(_CYCLES):
                 await asyncio.sleep(chance.uniform(0.2, 0.6))  # the moment is the random part
                 before = _refused(one, daemon)
@@ -103,19 +102,6 @@ async def _case(seed: int, disk: Path, figures: Figures) -> None:
         if code := await daemon.ended():
             figures.broken.append(f"seed {seed}: ended with {code}: {daemon.said[-500:]}")
         await _judge(one, seed, daemon, figures)
-
-
-@contextlib.asynccontextmanager
-async def _feeding(one: Scene, seed: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    feeder = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.faults.feeder", str(one.ledger), str(one.log), str(seed), str(_RATE)
-    )
-    try:
-        yield feeder
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            feeder.kill()
-        await feeder.wait()
 
 
 async def _bites(disk: Path, one: Scene, daemon: Program, before: tuple[int, int]) -> bool:
@@ -139,21 +125,10 @@ def _refused(one: Scene, daemon: Program) -> tuple[int, int]:
 
 
 async def _heals(one: Scene, daemon: Program, feeder: asyncio.subprocess.Process, figures: Figures) -> bool:
-    """Wait until ratings are taken in and processed again; a process that has ended heals nothing."""
-    freed = time.perf_counter()
-    before = _progress(one)
-    while not all(now > then for now, then in zip(_progress(one), before, strict=True)):
-        if time.perf_counter() - freed > HEAL_LIMIT or feeder.returncode is not None or daemon.has_ended:
-            return False
-        await asyncio.sleep(0.02)
-    figures.slowest_heal = max(figures.slowest_heal, time.perf_counter() - freed)
-    return True
-
-
-def _progress(one: Scene) -> tuple[int, int]:
-    """Return how many ratings were acknowledged to the feeder, and how many the daemon has processed."""
-    acknowledged = one.log.read_text().count("\n") if one.log.exists() else 0
-    return acknowledged, one.ask("SELECT count(*) FROM feedback WHERE state = 'processed'")[0][0]
+    """Wait until ratings are taken in and processed again."""
+    seconds = await one.goes_on(daemon, feeder, HEAL_LIMIT)
+    figures.slowest_heal = max(figures.slowest_heal, seconds or 0.0)
+    return seconds is not None
 
 
 async def _judge(one: Scene, seed: int, daemon: Program, figures: Figures) -> None:

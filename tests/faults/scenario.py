@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import random
 import signal
 import sqlite3
+import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -81,6 +84,36 @@ class Scene:
         """Ask the ledger from outside."""
         with contextlib.closing(sqlite3.connect(self.ledger)) as base:
             return base.execute(query).fetchall()
+
+    @contextlib.asynccontextmanager
+    async def fed(self, seed: int, rate: float) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Give ratings to the ledger from another process, so many a second, until the block ends."""
+        feeder = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.faults.feeder", str(self.ledger), str(self.log), str(seed), str(rate)
+        )
+        try:
+            yield feeder
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                feeder.kill()
+            await feeder.wait()
+
+    async def goes_on(
+        self, daemon: Program, feeder: asyncio.subprocess.Process, limit: float
+    ) -> float | None:
+        """Return the seconds until ratings are taken in and processed again; None: not within the limit."""
+        begun = time.perf_counter()
+        before = self._progress()
+        while not all(now > then for now, then in zip(self._progress(), before, strict=True)):
+            if time.perf_counter() - begun > limit or feeder.returncode is not None or daemon.has_ended:
+                return None
+            await asyncio.sleep(0.02)
+        return time.perf_counter() - begun
+
+    def _progress(self) -> tuple[int, int]:
+        """Return how many ratings were acknowledged to the feeder, and how many the daemon has processed."""
+        acknowledged = self.log.read_text().count("\n") if self.log.exists() else 0
+        return acknowledged, self.ask("SELECT count(*) FROM feedback WHERE state = 'processed'")[0][0]
 
     async def settle_and_judge(self) -> Verdict:
         """Start it again until all is done, then compare what should be with what is."""

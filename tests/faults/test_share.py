@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from feedback_app.store.sqlite import file
-from tests.faults import fleet, kill, memory, nats, neighbours, power, power_daemon, throughput
+from tests.faults import fleet, kill, locked, memory, nats, neighbours, power, power_daemon, throughput
 from tests.faults.needs import need_nats, need_strace
 
 
@@ -116,6 +116,14 @@ def test_daemons_that_share_a_server_lose_nothing(suite: Callable[..., fleet.Fig
     assert (figures.lost, figures.broken, figures.slow) == (0, [], [])
     assert figures.acknowledged > 0
     assert figures.faults == faults
+
+
+def test_a_ledger_that_another_process_locks_loses_nothing() -> None:
+    """For longer than a write waits: the daemon says who it is, and goes on when it is gone."""
+    figures = locked.run(1, 1, times=[9.0])
+    assert (figures.lost, figures.broken) == (0, [])
+    assert figures.acknowledged > 0
+    assert figures.named > 0
 
 
 def test_killed_nats_nodes_lose_nothing() -> None:
