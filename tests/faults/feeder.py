@@ -36,6 +36,7 @@ def arrival(key: str, chance: random.Random, by_sms: float = _MESSAGES_BY_SMS) -
             name="Canary Bird",
             phone=f"+1202{digits:0>10}"[:15],
             preferred_channels=("sms",),
+            addresses={"chat": f"canary {key}"},
         )
     else:
         whom = Customer(
@@ -43,6 +44,7 @@ def arrival(key: str, chance: random.Random, by_sms: float = _MESSAGES_BY_SMS) -
             name="Canary Bird",
             email=f"canary.{key}@example.com",
             preferred_channels=("email",),
+            addresses={"chat": f"canary {key}"},
         )
     one = Feedback(
         id=key, source="feeder", rating=stars, customer=whom.id, item="canary umbrella", comment="canary " * 8

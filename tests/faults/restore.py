@@ -54,14 +54,14 @@ def run(first_seed: int, seeds: int) -> Figures:
 def watched() -> list[calls.Call]:
     """Return the calls of a whole restore, in order."""
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
-        _prepare(Path(name))
+        prepare(Path(name))
         code, said = _restore(Path(name), "-o", "calls")
         assert code == 0, said
         return calls.made_in((Path(name) / "calls").read_text().splitlines())
 
 
 def _case(folder: Path, call: calls.Call, figures: Figures) -> list[str]:
-    ledger, backup = _prepare(folder)
+    ledger, backup = prepare(folder)
     inject = f"inject={call.name}:signal=KILL:when={call.nth}"
     code, said = _restore(folder, "-o", "/dev/null", "-e", inject)
     if code != -signal.SIGKILL:
@@ -70,7 +70,7 @@ def _case(folder: Path, call: calls.Call, figures: Figures) -> list[str]:
     return _judge(ledger, backup, figures)
 
 
-def _prepare(folder: Path) -> tuple[Path, Path]:
+def prepare(folder: Path) -> tuple[Path, Path]:
     ledger, backup = folder / "feedback.db", folder / "b.db"
     asyncio.run(_fill(ledger, _NEW))
     Backup(ledger, backup).make()

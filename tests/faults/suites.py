@@ -73,7 +73,7 @@ _GATEWAYS = (
     "tests/plugins/test_kannel.py",
     "tests/plugins/test_apprise.py",
 )
-_STORAGE = ("tests/store", "tests/faults/test_storage.py")
+_STORAGE = ("tests/store", "tests/faults/test_storage.py", "tests/faults/test_sync_order.py")
 _PROCESS = (
     "tests/faults/test_process_faults.py",
     "tests/test_process.py",

@@ -93,7 +93,7 @@ def all_cases() -> list[Case]:
 def watched(old: str, way: str) -> list[calls.Call]:
     """Return the calls of a whole upgrade, in order: all until a second thread makes one, as a daemon's writer does."""
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
-        folder = _prepare(Path(name), old)
+        folder = prepare(Path(name), old)
         log = folder / "calls"
         code, said = _start(folder, way, prefix=_strace(log))
         assert code == 0, said
@@ -107,7 +107,7 @@ def _strace(log: Path, *options: str) -> list[str]:
 
 
 def _case(folder: Path, case: Case, figures: Figures) -> list[str]:
-    _prepare(folder, case.old)
+    prepare(folder, case.old)
     wrong: list[str] = []
     for _ in range(case.times):
         code, said = _killed(folder, case)
@@ -136,7 +136,7 @@ def _start(folder: Path, way: str, **options: Any) -> tuple[int, str]:
     return asyncio.run(run_it())
 
 
-def _prepare(folder: Path, old: str) -> Path:
+def prepare(folder: Path, old: str) -> Path:
     """Put an old ledger there, with its log."""
     business(folder, config=_CONFIG)
     for name, content in _left_by_the_old_program(old).items():
@@ -167,7 +167,7 @@ class _Wanted(NamedTuple):
 @functools.cache
 def _wanted(old: str) -> _Wanted:
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
-        folder = _prepare(Path(name), old)
+        folder = prepare(Path(name), old)
         before = _dump(folder / "feedback.db")
         code, said = _start(folder, "command")
         assert code == 0, said
