@@ -71,6 +71,7 @@ def _case(folder: Path, call: calls.Call, figures: Figures) -> list[str]:
 
 
 def prepare(folder: Path) -> tuple[Path, Path]:
+    """Put a ledger there whose last commits are in its log, and a backup of what it was before; returns both."""
     ledger, backup = folder / "feedback.db", folder / "b.db"
     asyncio.run(_fill(ledger, _NEW))
     Backup(ledger, backup).make()
