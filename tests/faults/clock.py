@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from tests.faults.faketime import FakeTime
-from tests.faults.oracle import judge
+from tests.faults.oracle import Taken, judge
 from tests.faults.program import Program
 from tests.report.ledgers import dates_in_mails
 from tests.running import business, rows
@@ -193,7 +193,7 @@ class _Case:
         sent = [line.split() for line in (self._folder / "sent.log").read_text().splitlines()]
         mails = Counter(f"{key}@" for channel, _, key in sent if channel == "email")
         texts = Counter(recipient for channel, recipient, _ in sent if channel == "sms")
-        verdict = judge(self._ledger, self._folder / "acknowledged.log", mails, texts)
+        verdict = judge(self._ledger, self._folder / "acknowledged.log", Taken(mails=mails, texts=texts))
         made = self._made()
         told = dates_in_mails(self._ledger)
         self._figures.acknowledged += verdict.acknowledged

@@ -158,7 +158,7 @@ async def _case(first_seed: int, faults: int, fault: Fault, daemons: int, figure
                 await feeder.wait()
             await _settle(fleet)
             figures.add(
-                judge(fleet.url, log, sinks.mails, sinks.texts),
+                judge(fleet.url, log, sinks.taken),
                 f"seeds {first_seed} to {first_seed + faults - 1}",
                 in_flight=None if fault is _crash_server else figures.in_flight,
             )

@@ -22,6 +22,7 @@ from tests.faults.oracle import Totals, judge
 from tests.faults.program import Program
 from tests.faults.sinks import Sinks
 
+CYCLES = 20  # on one ledger
 RATE = 120.0  # ratings a second that the feeder tries
 _LEAST_RATE = 50.0  # of it, taken in over all
 _SETTLE_LIMIT = 120.0  # seconds
@@ -48,6 +49,24 @@ class Figures(Totals):
 
 def config_text(sinks: Sinks) -> str:
     """Return the configuration of the program under test."""
+    if sinks.taken.keys is None:
+        gateway = f"""
+gateway = "twilio"
+url = "http://127.0.0.1:{sinks.http_port}/2010-04-01"
+account_sid = "AC{"0" * 32}"
+auth_token = "canary-token"
+"""
+    else:
+        gateway = f"""
+gateway = "http"
+[plugins.sms_notifier.http]
+url = "http://127.0.0.1:{sinks.http_port}/messages"
+headers = {{ Authorization = "Bearer {{secret}}" }}
+secret = "canary-token"
+body_form = {{ To = "{{to}}", Body = "{{text}}" }}
+success_status = [201]
+idempotency_header = "Idempotency-Key"
+"""
     return f"""
 [delivery]
 workers = 4
@@ -64,20 +83,16 @@ password = "canary-password"
 sender = "shop@example.com"
 
 [plugins.sms_notifier]
-gateway = "twilio"
-url = "http://127.0.0.1:{sinks.http_port}/2010-04-01"
-sender = "+12025550000"
-account_sid = "AC{"0" * 32}"
-auth_token = "canary-token"
-"""
+sender = "+12025550000"{gateway}"""
 
 
 async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figures: Figures) -> None:
     """Signal `cycles` times on a new ledger, settle, judge, add up."""
     chance = random.Random(first_seed)
+    is_keyed = first_seed // CYCLES % 2 == 1  # every second ledger has a gateway that tells a second copy
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
         folder = Path(name)
-        async with Sinks(delay=0.01, refuses=True) as sinks:
+        async with Sinks(delay=0.01, refuses=True, keyed=is_keyed) as sinks:
             (folder / "config.toml").write_text(config_text(sinks))
             file.create(folder / "feedback.db")
             feeder = await _feed(folder, first_seed)
@@ -90,7 +105,7 @@ async def run_ledger(first_seed: int, cycles: int, which: signal.Signals, figure
             await _end(feeder)
             seconds = time.perf_counter() - begun
             await settle(folder)
-            verdict = judge(folder / "feedback.db", folder / "acknowledged.log", sinks.mails, sinks.texts)
+            verdict = judge(folder / "feedback.db", folder / "acknowledged.log", sinks.taken)
     figures.add(
         verdict,
         f"seeds {first_seed} to {first_seed + cycles - 1}",

@@ -57,7 +57,16 @@ class Totals:
         self.broken += [f"{where}: {line}" for line in wrong]
 
 
-def judge(ledger: Path | str, log: Path, mails: Counter[str], texts: Counter[str]) -> Verdict:
+@dataclass(kw_only=True)
+class Taken:
+    """What far sides took responsibility for."""
+
+    mails: Counter[str] = field(default_factory=Counter)  # by Message-ID
+    texts: Counter[str] = field(default_factory=Counter)  # by recipient of an SMS
+    keys: dict[str, set[str]] | None = None  # by recipient, of a gateway that tells a second copy by its key
+
+
+def judge(ledger: Path | str, log: Path, taken: Taken) -> Verdict:
     """Compare the three; `ledger` is a file or the URL of a server's, `log` is the feeder's."""
     acknowledged = said_so(log)
     verdict = Verdict(acknowledged=len(acknowledged))
@@ -67,7 +76,7 @@ def judge(ledger: Path | str, log: Path, mails: Counter[str], texts: Counter[str
             if said != {"integrity_check": "ok"}:
                 verdict.broken.append(f"integrity_check: {said}")
         judge_ratings(ask, acknowledged, verdict)
-        _messages(ask, mails, texts, verdict)
+        _messages(ask, taken, verdict)
     return verdict
 
 
@@ -119,10 +128,19 @@ def judge_ratings(ask: Ask, acknowledged: dict[str, str], verdict: Verdict) -> N
         verdict.broken.append("G2: not exactly one message for each rating from 3 on")
 
 
-def _messages(ask: Ask, mails: Counter[str], texts: Counter[str], verdict: Verdict) -> None:
-    left = {key.rpartition("@")[0]: count for key, count in mails.items()}
+def _messages(ask: Ask, taken: Taken, verdict: Verdict) -> None:
+    left = {key.rpartition("@")[0]: count for key, count in taken.mails.items()}
+    holding = {"sms"} if taken.keys is None else set()  # channels that must not double
     for row in ask("SELECT * FROM message"):
-        copies = left.pop(row["message_id"], 0) if row["channel"] == "email" else texts[row["recipient"]]
+        copies = (
+            left.pop(row["message_id"], 0) if row["channel"] == "email" else taken.texts[row["recipient"]]
+        )
+        if (
+            row["channel"] == "sms"
+            and taken.keys
+            and taken.keys.get(row["recipient"], set()) - {row["message_id"]}
+        ):
+            verdict.broken.append(f"G3: SMS {row['id']} left under another key than its own")
         verdict.maybe_sent += row["maybe_sent_at"] is not None
         verdict.held += row["state"] == "held"
         verdict.doubled += max(0, copies - 1)
@@ -131,9 +149,9 @@ def _messages(ask: Ask, mails: Counter[str], texts: Counter[str], verdict: Verdi
             verdict.broken.append(f"G5: {name} ended as {row['state']}: {row['error']}")
         if row["state"] == "sent" and not copies:
             verdict.broken.append(f"G3: {name} is sent and never left")
-        if copies > 1 and (row["maybe_sent_at"] is None or row["channel"] == "sms"):
+        if copies > 1 and (row["maybe_sent_at"] is None or row["channel"] in holding):
             verdict.broken.append(f"G3: {name} left {copies} times, unmarked or held against")
-        if row["state"] == "held" and (row["channel"] != "sms" or row["maybe_sent_at"] is None):
+        if row["state"] == "held" and (row["channel"] not in holding or row["maybe_sent_at"] is None):
             verdict.broken.append(f"G3: {name} is held without cause")
     if left:
         verdict.broken.append(f"G2: mails of no message: {list(left)[:3]}")

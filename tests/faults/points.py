@@ -29,7 +29,9 @@ class Point(NamedTuple):
     """Where the program is killed, and what is allowed to follow."""
 
     id: str
-    what: str  # import, add, create, mail, sms, mails of a checkpoint, report
+    what: (
+        str  # import, add, create, mail, sms, keyed sms (the gateway tells a second copy), checkpoint, report
+    )
     at: str  # a fail point, or after "sink " a stage of the conversation
     latest: (
         int  # it is killed when it gets there for the nth time, in half of the cases the first, at most this
@@ -38,7 +40,9 @@ class Point(NamedTuple):
 
     def allows(self, seen: Seen, nth: int) -> bool:
         """Whether this may be seen; later on, mails sent before may not be recorded yet."""
-        return seen in self.allowed or (nth > 1 and self.what == "mail" and seen == "maybe doubled")
+        return seen in self.allowed or (
+            nth > 1 and self.what in ("mail", "keyed sms") and seen == "maybe doubled"
+        )
 
 
 def _point(id_: str, what: str, at: str, latest: int, *allowed: Seen) -> Point:
@@ -55,16 +59,20 @@ POINTS = [
     _point("K5", "mail", "pipeline.committed", 1, "", "maybe", "maybe doubled"),
     _point("K6", "mail", "delivery.sending", 10, "maybe"),
     _point("K6s", "sms", "delivery.sending", 10, "held"),
+    _point("K6k", "keyed sms", "delivery.sending", 10, "maybe"),
     _point("K7", "mail", "sink connect", 1, "maybe"),
     _point("K8", "mail", "sink mail", 10, "maybe"),
     _point("K9", "mail", "sink rcpt", 10, "maybe"),
     # The rest of the mail, its end included, may be on its way when the first line has come.
     _point("K10", "mail", "sink data", 10, "maybe", "maybe doubled"),
     _point("K10s", "sms", "sink request", 10, "held"),
+    _point("K10k", "keyed sms", "sink request", 10, "maybe", "maybe doubled"),
     _point("K11", "mail", "sink dot", 10, "maybe doubled"),
     _point("K11s", "sms", "sink taken", 10, "held"),
+    _point("K11k", "keyed sms", "sink taken", 10, "maybe doubled"),
     _point("K12", "mail", "delivery.sent", 10, "maybe doubled"),
     _point("K12s", "sms", "delivery.sent", 10, "held"),
+    _point("K12k", "keyed sms", "delivery.sent", 10, "maybe doubled"),
     _point("K13", "mail", "delivery.settled", 2, "", "maybe", "maybe doubled"),
     _point("K14", "report", "report.noted", 1, ""),
     _point("K15", "report", "report.mailed", 1, ""),
@@ -106,7 +114,7 @@ async def _run(seeds: range, figures: Figures) -> None:
 async def _case(point: Point, seed: int, figures: Figures) -> None:
     nth = random.Random(seed).choice((1, random.Random(seed).randint(1, point.latest)))
     killer = Killer(point.at.removeprefix("sink "), nth)
-    async with scene(config=_config, at=killer.at) as one:
+    async with scene(config=_config, at=killer.at, keyed=point.what == "keyed sms") as one:
         seen = await _PLAYS[point.what](one, point, seed, nth, killer, figures)
     figures.kills += 1
     name = f"{point.id} {seen or 'nothing'}"
@@ -151,7 +159,7 @@ async def _kill(one: Scene, point: Point, nth: int, killer: Killer, *arguments: 
 
 async def _deliver(one: Scene, point: Point, seed: int, nth: int, killer: Killer, figures: Figures) -> Seen:
     one.make_ledger()
-    await one.fill(_RATINGS, seed, by_sms=1.0 if point.what == "sms" else 0.0)
+    await one.fill(_RATINGS, seed, by_sms=0.0 if point.what == "mail" else 1.0)
     await _kill(one, point, nth, killer, "run", "--drain")
     return await _verdict(one, point, seed, figures)
 
@@ -212,7 +220,7 @@ async def _report(one: Scene, point: Point, seed: int, nth: int, killer: Killer,
     code, said = await one.run(*arguments)
     assert code == 0, said
     assert one.ask(left) == [(1, 1)]
-    assert sum(one.sinks.mails.values()) == 1
+    assert sum(one.sinks.taken.mails.values()) == 1
     return ""
 
 
@@ -231,6 +239,7 @@ _PLAYS = {
     "create": _create,
     "mail": _deliver,
     "sms": _deliver,
+    "keyed sms": _deliver,
     "checkpoint": _checkpoint,
     "report": _report,
 }

@@ -228,8 +228,8 @@ async def _go_on(found: Cut, where: str, figures: Figures) -> None:
         found.put_into(one.folder)
         one.log.touch()
         one.acknowledge({key: float(stars) for key, stars in found.told.ratings.items()})
-        one.sinks.mails.update(found.told.mails)
-        one.sinks.texts.update(found.told.texts)
+        one.sinks.taken.mails.update(found.told.mails)
+        one.sinks.taken.texts.update(found.told.texts)
         may_double = "SELECT count(*) FROM message WHERE state = 'sending' OR maybe_sent_at IS NOT NULL"
         (in_flight,) = one.ask(may_double)[0]
         verdict = await one.settle_and_judge()

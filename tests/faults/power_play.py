@@ -44,7 +44,9 @@ class _Notes:
 
     def at(self, stage: str) -> None:
         if self.sinks is not None and stage in ("dot", "taken"):
-            kind, counts = ("mail", self.sinks.mails) if stage == "dot" else ("sms", self.sinks.texts)
+            kind, counts = (
+                ("mail", self.sinks.taken.mails) if stage == "dot" else ("sms", self.sinks.taken.texts)
+            )
             for name in counts - self._known[kind]:
                 self.say(f"{kind} {name}")
             self._known[kind].update(counts - self._known[kind])

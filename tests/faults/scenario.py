@@ -118,16 +118,22 @@ class Scene:
     async def settle_and_judge(self) -> Verdict:
         """Start it again until all is done, then compare what should be with what is."""
         await settle(self.folder)
-        return judge(self.ledger, self.log, self.sinks.mails, self.sinks.texts)
+        return judge(self.ledger, self.log, self.sinks.taken)
 
 
 @contextlib.asynccontextmanager
 async def scene(
-    *, config: Callable[[Sinks], str] = config_text, at: Callable[[str], None] = lambda _stage: None
+    *,
+    config: Callable[[Sinks], str] = config_text,
+    at: Callable[[str], None] = lambda _stage: None,
+    keyed: bool = False,
 ) -> AsyncIterator[Scene]:
-    """Give a scene with servers running; `at` hears of the stages of their conversations."""
+    """Give a scene with servers running; `at` hears of the stages of their conversations.
+
+    With `keyed` the SMS gateway takes an idempotency key.
+    """
     with tempfile.TemporaryDirectory(prefix="feedback-faults-") as name:
-        async with Sinks(at=at) as sinks:
+        async with Sinks(at=at, keyed=keyed) as sinks:
             one = Scene(Path(name), sinks)
             (one.folder / "config.toml").write_text(config(sinks))
             yield one

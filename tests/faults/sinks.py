@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
+
+from tests.faults.oracle import Taken
 
 _REFUSED = 10
 _MESSAGE_ID = re.compile(rb"^Message-ID: <([^>]+)>", re.MULTILINE | re.IGNORECASE)
 
 
 class Sinks:
-    """`mails` counts Message-IDs, `texts` counts recipients of SMS; both as accepted, before the answer is sent.
+    """`taken` is what they have accepted, noted before the answer is sent.
 
-    Like servers of the real world they quote what they were told. With `refuses`, one in ten is refused for now.
+    Like servers of the real world they quote what they were told. With `refuses`, one in ten is refused for now. With
+    `keyed` the gateway is one that takes an idempotency key.
 
     `at(stage)` is called when a conversation has come to a stage: connect, mail, rcpt, data (a part of the mail is
     there), dot (taken, not answered); of SMS request (the form is not yet read) and taken (not answered).
@@ -29,9 +31,9 @@ class Sinks:
         at: Callable[[str], None] = lambda _stage: None,
         *,
         refuses: bool = False,
+        keyed: bool = False,
     ) -> None:
-        self.mails: Counter[str] = Counter()
-        self.texts: Counter[str] = Counter()
+        self.taken = Taken(keys={} if keyed else None)
         self._at = at
         self._delay = delay  # seconds before each answer, so that kills find messages in flight
         self._refuses = refuses
@@ -91,7 +93,7 @@ class Sinks:
         self._at("data")
         mail = begin + await reader.readuntil(b"\r\n.\r\n")
         found = _MESSAGE_ID.search(mail)
-        self.mails[found.group(1).decode() if found else "?"] += 1
+        self.taken.mails[found.group(1).decode() if found else "?"] += 1
         self._at("dot")
         return next((line.strip() for line in mail.splitlines() if b"Canary" in line), b"")
 
@@ -109,9 +111,12 @@ class Sinks:
                     answer |= {"message": f"{form['To'][0]}: too many", "code": 20429}
                 else:
                     status = b"201 Created"
-                    self.texts[form["To"][0]] += 1
+                    self.taken.texts[form["To"][0]] += 1
+                    if self.taken.keys is not None:
+                        key = re.search(rb"idempotency-key: (\S+)", head, re.IGNORECASE)
+                        self.taken.keys.setdefault(form["To"][0], set()).add(key[1].decode() if key else "")
                     self._at("taken")
-                    answer |= {"sid": f"SM{sum(self.texts.values()):032x}", "status": "queued"}
+                    answer |= {"sid": f"SM{sum(self.taken.texts.values()):032x}", "status": "queued"}
                 await asyncio.sleep(self._delay)
                 body = json.dumps(answer).encode()
                 writer.write(b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n" % status)

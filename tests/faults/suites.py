@@ -84,9 +84,13 @@ _PROCESS = (
 _REPORT = ("tests/report", "tests/test_clock.py", "tests/test_daily_report.py")
 
 SUITES = {
-    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, 20, at_most=1),
+    "kill": Suite("SIGKILL at random times under load", kill.run, 2000, kill.CYCLES, at_most=1),
     "term": Suite(
-        "SIGTERM at random times under load", partial(kill.run, which=signal.SIGTERM), 200, 20, at_most=1
+        "SIGTERM at random times under load",
+        partial(kill.run, which=signal.SIGTERM),
+        200,
+        kill.CYCLES,
+        at_most=1,
     ),
     "points": Suite(
         "SIGKILL at named places, K0 to K18", points.run, 50 * len(points.POINTS), len(points.POINTS)

@@ -15,7 +15,10 @@ from tests.faults import fleet, kill, locked, memory, nats, neighbours, power, p
 from tests.faults.needs import need_nats, need_strace
 
 
-@pytest.mark.parametrize(("which", "first_seed"), [(signal.SIGKILL, 41), (signal.SIGTERM, 42)])
+@pytest.mark.parametrize(
+    ("which", "first_seed"),
+    [(signal.SIGKILL, 41), (signal.SIGTERM, 42), pytest.param(signal.SIGKILL, 61, id="keyed gateway")],
+)
 def test_signals_under_load_lose_nothing(which: signal.Signals, first_seed: int) -> None:
     """Five signals on one ledger: G1 to G5 as set equations; by SIGTERM nothing is doubled either."""
     figures = kill.run(first_seed, 5, which)
