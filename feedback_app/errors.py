@@ -93,8 +93,8 @@ class DeliveryError(FeedbackAppError):
         self.reason = reason
 
 
-class TemporaryFailure(DeliveryError):
-    """The message surely did not leave and may do so later.
+class _SendAgain(DeliveryError):
+    """One after which the message may be sent again.
 
     `retry_after` is the far side's wish in seconds, or None to leave it to the back-off.
     """
@@ -104,6 +104,10 @@ class TemporaryFailure(DeliveryError):
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class TemporaryFailure(_SendAgain):
+    """The message surely did not leave and may do so later, not before `retry_after` seconds."""
 
 
 class PermanentFailure(DeliveryError):
@@ -126,17 +130,11 @@ class ChannelDown(DeliveryError):
     """
 
 
-class OutcomeUnknown(DeliveryError):
-    """The message may have left: the connection broke after the last byte was written, or the far side failed then.
+class OutcomeUnknown(_SendAgain):
+    """The message may have left: the connection broke after the last byte, or the far side says that it failed (5xx).
 
-    `retry_after` is its wish in seconds, as of a TemporaryFailure, for a channel that sends again.
+    Where the channel may send it again, it does so not before `retry_after` seconds.
     """
-
-    retry_after: float | None = None
-
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
 
 
 class ForgedReceipt(FeedbackAppError):

@@ -110,7 +110,7 @@ def refusal(
 ) -> ChannelDown | OutcomeUnknown | PermanentFailure | TemporaryFailure:
     """Return the error that an answer other than a success means, where its status is all there is to go by.
 
-    One of a server's own fault, 5xx, leaves it open whether the message was taken before.
+    One that says that the server failed, 5xx, or that says nothing known leaves it open whether the message was taken.
     `lost_is_down`: there is one address for all, and who is not found there never will be.
     `piece`, what of the body may be kept, stays in the ledger: why a channel is down is logged, and an answer may quote
     a part of the text by which it is not known as that.

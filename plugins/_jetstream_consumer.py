@@ -82,10 +82,11 @@ class JetStreamConsumer(Source):
         return int(facts.num_pending or 0) + int(facts.num_ack_pending or 0)
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect, once the last acknowledgements have left; what finds no way comes again."""
         client, self._client, self._asking, self._pulling = self._client, None, None, None
         if client is not None:
-            await client.close()
+            with contextlib.suppress(NatsError, OSError):
+                await client.close()
 
     async def _reach(self) -> JetStreamContext:
         self._client = client = Client()

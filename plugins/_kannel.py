@@ -24,6 +24,7 @@ DEFAULT_URL = "http://localhost:13013/cgi-bin/sendsms"
 _ALL_EVENTS = "31"  # 1 delivered, 2 failed, 4 buffered, 8 taken, 16 refused; their sum
 _TAKEN = 202  # "0: Accepted for delivery", "3: Queued for later delivery"
 _NOT_ROUTABLE, _LATER = b"Not routable", b"Temporal failure"
+_UNAVAILABLE = 503
 _CODINGS = {"GSM-7": "0", "UCS-2": "2"}
 
 
@@ -86,6 +87,6 @@ def _refusal(answer: Answer, said: str, piece: str, now: float) -> Exception:
     """Return the error that an answer other than 202 means; some say in words only what became of the message."""
     if _NOT_ROUTABLE in answer.body:
         return PermanentFailure(f"{said}: {piece}")
-    if _LATER in answer.body:
+    if answer.status == _UNAVAILABLE and _LATER in answer.body:
         return TemporaryFailure(f"{said}: {piece}", retry_after(answer.retry_after, now))
     return refusal(answer, said, now, piece=piece, lost_is_down=True)

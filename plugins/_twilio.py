@@ -122,7 +122,7 @@ def _refusal(
         return ChannelDown(f"{said}; {_CHANNEL_DOWN[answer.status]}")
     if is_client_error:
         return PermanentFailure(said)
-    return OutcomeUnknown(f"{said} without a message's sid")
+    return OutcomeUnknown(f"{said} without a message's sid", retry_after(answer.retry_after, now))
 
 
 def _json_object(body: bytes) -> dict[str, object]:

@@ -65,7 +65,7 @@ class RecordingHttpServer(FarSide):
 
     # What stands for each fault. A service that says it in another way gets a table of its own.
     fault_answers: Mapping[Fault, HttpAnswer | Act] = {
-        "temporary": HttpAnswer(status=503),
+        "temporary": HttpAnswer(status=429),
         "permanent": HttpAnswer(status=400),
         "channel_down": HttpAnswer(status=401),
         "silence": Act.HANG,

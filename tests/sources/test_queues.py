@@ -219,6 +219,34 @@ async def test_a_server_that_does_not_answer_costs_no_connection(
     assert _open_files() <= before
 
 
+async def test_what_was_acknowledged_last_has_left_when_it_is_closed(stream: NatsRig) -> None:
+    """Acknowledging waits for no answer; nothing has to come again because of that."""
+    source = nats_jetstream.make_source(nats_jetstream.Settings(**stream.settings()))
+    for number in range(200):
+        stream.put(rating(number), f"r{number}")
+    await source.open(None)
+    received = list((await source.receive(500)).received)
+    while len(received) < 200:
+        received += (await source.receive(500)).received
+    await source.acknowledge(received)
+    await source.close()
+    await until(lambda: stream.waiting(Path()) == 0)
+
+
+async def test_a_server_that_does_not_answer_holds_up_no_acknowledgement(stream: NatsRig) -> None:
+    """What it was told last comes again, as a duplicate."""
+    source = nats_jetstream.make_source(nats_jetstream.Settings(**stream.settings()))
+    stream.put(rating(1), "r1")
+    await source.open(None)
+    try:
+        batch = await source.receive(500)
+        stream.server.freeze()
+        async with asyncio.timeout(1):
+            await source.acknowledge(batch.received)
+    finally:
+        await source.close()
+
+
 def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 

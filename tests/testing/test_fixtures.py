@@ -84,7 +84,7 @@ def test_the_web_server_records_and_answers_in_turn(http_server: RecordingHttpSe
     assert [(one.method, one.path, one.body) for one in http_server.requests] == [
         ("POST", "/send?x=1", b"hello")
     ] * 2
-    with http_server.faults["temporary"](), pytest.raises(urllib.error.HTTPError, match="503"):
+    with http_server.faults["temporary"](), pytest.raises(urllib.error.HTTPError, match="429"):
         urllib.request.urlopen(http_server.url)
 
 

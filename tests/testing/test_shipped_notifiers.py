@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from feedback_app.plugins import (
     webhook_notifier,
 )
 from feedback_app.testing import NotifierContract, RecordingHttpServer, RecordingSmtpServer
-from tests.servers import Act, HttpAnswer
 from tests.testing.far_sides import Lines, Terminal
 
 pytest_plugins = ["feedback_app.testing.fixtures"]
@@ -142,15 +140,6 @@ def _only(notifiers: list[Notifier] | None) -> Notifier:
     return notifier
 
 
-class Service(RecordingHttpServer):
-    """A service that Apprise reaches. It tells no second copy: of a message that it answered with 503 nobody knows."""
-
-    fault_answers: Mapping[Any, HttpAnswer | Act] = {
-        **RecordingHttpServer.fault_answers,
-        "temporary": HttpAnswer(status=429),
-    }
-
-
 class TestApprise(NotifierContract):
     """Through Apprise to one service for all."""
 
@@ -161,7 +150,7 @@ class TestApprise(NotifierContract):
     def far_side(self) -> Any:
         """Run a service."""
         pytest.importorskip("apprise")
-        with Service() as service:
+        with RecordingHttpServer() as service:
             yield service
 
     def make(self, far_side: Any) -> Notifier:
@@ -172,7 +161,7 @@ class TestApprise(NotifierContract):
         )
 
 
-class CustomersOwn(Service):
+class CustomersOwn(RecordingHttpServer):
     """A service that a customer named by a URL of their own."""
 
     @property

@@ -121,7 +121,6 @@ class Forgetful(RecordingHttpServer):
 
     fault_answers: Mapping[Any, HttpAnswer | Act] = {
         **RecordingHttpServer.fault_answers,
-        "temporary": HttpAnswer(status=429),
         "unknown": HttpAnswer(status=503),
     }
 
