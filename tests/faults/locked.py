@@ -7,6 +7,7 @@ the lock is gone the same daemon goes on by itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ class Figures(Totals):
 
     locks: int = 0
     named: int = 0  # lines of the daemon's log that say who holds the ledger
-    longest_lock: float = 0.0  # seconds
+    most_locked_seconds: float = 0.0
     slowest_heal: float = 0.0  # seconds from the lock's end to new ratings stored, old ones processed
 
 
@@ -56,7 +57,7 @@ async def _case(seed: int, figures: Figures, times: Sequence[float]) -> None:
                 await asyncio.sleep(chance.uniform(0.3, 0.8))  # the moment is the random part
                 holder = await _locked(one, seconds)
                 figures.locks += 1
-                figures.longest_lock = max(figures.longest_lock, seconds)
+                figures.most_locked_seconds = max(figures.most_locked_seconds, seconds)
                 if (healed := await one.goes_on(daemon, feeder, HEAL_LIMIT)) is None:
                     figures.broken.append(
                         f"seed {seed}: no recovery after {seconds:.1f} s: {daemon.said[-500:]}"
@@ -70,15 +71,16 @@ async def _case(seed: int, figures: Figures, times: Sequence[float]) -> None:
         daemon.signal(signal.SIGTERM)
         if code := await daemon.ended():
             figures.broken.append(f"seed {seed}: ended with {code}: {daemon.said[-500:]}")
-        verdict = (
-            await one.settle_and_judge()
-        )  # it was never killed, so it knows of each message how it ended
+        # It was never killed, so it knows of each message how it ended.
+        verdict = await one.settle_and_judge()
     unclear = [f"{verdict.maybe_sent} messages marked"] if verdict.maybe_sent else []
     figures.add(verdict, f"seed {seed}", in_flight=0, more=unclear)
 
 
 async def _locked(one: Scene, seconds: float) -> int:
     """Let another process hold the ledger for so long; returns its number."""
-    with stranger(one.ledger, "BEGIN EXCLUSIVE") as pid:
+    with contextlib.ExitStack() as lock:
+        pid = await asyncio.to_thread(lock.enter_context, stranger(one.ledger, "BEGIN EXCLUSIVE"))
         await asyncio.sleep(seconds)
+        await asyncio.to_thread(lock.close)
     return pid

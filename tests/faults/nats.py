@@ -74,6 +74,7 @@ async def _case(seed: int, seconds: float, figures: Figures) -> None:
 
 async def _run(seed: int, seconds: float, folder: Path, nodes: list[NatsServer], figures: Figures) -> None:
     publisher = await _connected(nodes)
+    peer: Any = None
     program: Program | None = None
     try:
         await _patiently(lambda: publisher.jetstream().add_stream(**_STREAM))
@@ -83,7 +84,8 @@ async def _run(seed: int, seconds: float, folder: Path, nodes: list[NatsServer],
         )
         program = await Program.start(folder, "run")
         await program.ready()
-        case = _Case(folder / "feedback.db", publisher, nodes, random.Random(seed), figures)
+        peer = await _connected(nodes)
+        case = _Case(folder / "feedback.db", publisher, peer, nodes, random.Random(seed), figures)
         await case.under_fire(seconds)
         await case.settled()
         program.signal(signal.SIGTERM)
@@ -96,6 +98,8 @@ async def _run(seed: int, seconds: float, folder: Path, nodes: list[NatsServer],
             program.signal(signal.SIGKILL)
             await program.ended()
         await publisher.close()
+        if peer is not None:
+            await peer.close()
 
 
 async def _silent(_: Exception) -> None:
@@ -133,10 +137,17 @@ class _Case:
     """One cluster, one daemon, one stream of ratings."""
 
     def __init__(
-        self, ledger: Path, publisher: Any, nodes: list[NatsServer], dice: random.Random, figures: Figures
+        self,
+        ledger: Path,
+        publisher: Any,
+        peer: Any,
+        nodes: list[NatsServer],
+        dice: random.Random,
+        figures: Figures,
     ) -> None:
         self._ledger = ledger
         self._stream = publisher.jetstream(timeout=2)
+        self._peer = peer.jetstream(timeout=2)
         self._nodes = nodes
         self._dice = dice
         self._figures = figures
@@ -152,7 +163,7 @@ class _Case:
                 tasks.create_task(self._publish(over))
             tasks.create_task(self._fetch(over))
             stop = tasks.create_task(self._look_on(over, self._count))
-            peers = tasks.create_task(self._look_on(over, lambda: len(self._fetched)))
+            peers = tasks.create_task(self._look_on(over, lambda: len(self._fetched & self._acknowledged)))
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
                 await asyncio.sleep(min(_BETWEEN_KILLS, max(0.0, deadline - time.monotonic())))
@@ -210,8 +221,8 @@ class _Case:
         own = ConsumerConfig(
             durable_name="peer", ack_policy=AckPolicy.EXPLICIT, ack_wait=5, max_ack_pending=5000
         )
-        await _patiently(lambda: self._stream.add_consumer("RATINGS", own))
-        pulling = await self._stream.pull_subscribe_bind(consumer="peer", stream="RATINGS")
+        await _patiently(lambda: self._peer.add_consumer("RATINGS", own))
+        pulling = await self._peer.pull_subscribe_bind(consumer="peer", stream="RATINGS")
         while not over.is_set():
             with contextlib.suppress(Error, TimeoutError):
                 for message in await pulling.fetch(500, timeout=2):

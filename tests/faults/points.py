@@ -29,13 +29,10 @@ class Point(NamedTuple):
     """Where the program is killed, and what is allowed to follow."""
 
     id: str
-    what: (
-        str  # import, add, create, mail, sms, keyed sms (the gateway tells a second copy), checkpoint, report
-    )
+    what: str  # import, add, create, mail, sms, keyed sms, checkpoint (of mails), report
     at: str  # a fail point, or after "sink " a stage of the conversation
-    latest: (
-        int  # it is killed when it gets there for the nth time, in half of the cases the first, at most this
-    )
+    # It is killed when it gets there for the nth time, in half of the cases the first, at most this.
+    latest: int
     allowed: frozenset[Seen]  # after the first time
 
     def allows(self, seen: Seen, nth: int) -> bool:

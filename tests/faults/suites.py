@@ -102,7 +102,7 @@ SUITES = {
     "power": Suite("power cuts at random moments", power.run, 10_000, 2000),
     "power-daemon": Suite("power cuts of the whole program at work", power_daemon.run, 4000, 1000),
     "disk": Suite("a small disk filled and freed under load", full_disk.run, 100, 5),
-    "locked": Suite("a ledger that another process locks under load", locked.run, 20, 2),
+    "locked": Suite("a ledger that another process locks under load", locked.run, 20, 2, at_most=4),
     "io": Suite("I/O errors of syncs, writes and reads", io_errors.run, 200, 8),
     "memory": Suite("less memory than it takes", memory.run, 100, 10),
     "corrupt": Suite("damaged ledgers and logs", corrupt.run, 1000, 250),

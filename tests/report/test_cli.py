@@ -24,10 +24,8 @@ from tests.report.ledgers import arrive, at, rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_OFFSET = (
-    datetime.now(UTC).hour + 6
-) % 24 - 12  # hours, of the zone where it is morning: no midnight comes between
-ZONE = ZoneInfo(f"Etc/GMT{_OFFSET:+d}")  # whose sign is that of POSIX: west of Greenwich is more
+# Where it is morning now, so that no midnight comes between; these zones count the hours west of Greenwich.
+ZONE = ZoneInfo(f"Etc/GMT{(datetime.now(UTC).hour + 6) % 24 - 12:+d}")
 TODAY = datetime.now(ZONE).date()
 YESTERDAY = TODAY - timedelta(days=1)
 PLUGINS = Path(__file__).parents[2] / "plugins"
