@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +33,10 @@ _ELECTION = 15.0  # seconds that a cluster may be without a leader before the so
 _AGAIN = 0.25  # seconds between two tries meanwhile
 _IN_HAND = 5000  # messages that all daemons together may have in hand
 _ID = "Nats-Msg-Id"
+# Of a cluster of 2.9.10 nodes that were killed kept different streams, and it passed over messages (docs/sources.md).
+_SOUND = (2, 10)
+
+log = logging.getLogger(__name__)
 
 
 class JetStreamConsumer(Source):
@@ -95,6 +100,10 @@ class JetStreamConsumer(Source):
                 await self._connect(client)
         except (NatsError, OSError, TimeoutError) as error:
             raise SourceDown(f"no server can be reached: {self._last_error}") from error
+        old = client.connected_server_version
+        if (old.major, old.minor) < _SOUND and len(client.servers) > 1:
+            version = f"{old.major}.{old.minor}.{old.patch}"
+            log.warning("old cluster may lose messages", extra={"source": self.name, "version": version})
         self._asking = context = client.jetstream(timeout=_ANSWER)
         await self._patiently(lambda: self._find_stream(context))
         return context

@@ -20,7 +20,8 @@ from tests.running import DEADLINE, RECORDER, add, business, rows, sent, until
 CHATTERING = RECORDER.replace(
     "        with LOG.open",
     "        import logging\n        for _ in range(500):\n"
-    '            logging.getLogger("feedback_app_dropins.chat").info("sending %s", "x" * 500)\n        with LOG.open',
+    '            logging.getLogger("feedback_app_dropins.chat").info("sending %s", "x" * 500)\n'
+    "            await asyncio.sleep(0)  # else a slow machine says that the loop is blocked\n        with LOG.open",
 )
 FATAL = RECORDER.replace("    return Recorder()", '    raise SystemError("broken")') + (
     "\n\nimport threading\nthreading.Thread(target=threading.Event().wait, name='left').start()\n"

@@ -219,6 +219,28 @@ async def test_a_server_that_does_not_answer_costs_no_connection(
     assert _open_files() <= before
 
 
+@pytest.mark.parametrize(
+    ("sound", "hosts", "warned"), [((99, 0), 2, True), ((99, 0), 1, False), (None, 2, False)]
+)
+async def test_an_old_cluster_is_warned_of(
+    stream: NatsRig,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    sound: tuple[int, int] | None,
+    hosts: int,
+    warned: bool,
+) -> None:
+    """Not a single server of whatever age, nor a cluster of the current one."""
+    if sound is not None:
+        monkeypatch.setattr("feedback_app.plugins._jetstream_consumer._SOUND", sound)
+    url = stream.server.url
+    servers = [url, url.replace("127.0.0.1", "localhost")][:hosts]
+    source = nats_jetstream.make_source(nats_jetstream.Settings(**{**stream.settings(), "servers": servers}))
+    await source.check()
+    await source.close()
+    assert ("old cluster may lose messages" in caplog.text) is warned
+
+
 async def test_what_was_acknowledged_last_has_left_when_it_is_closed(stream: NatsRig) -> None:
     """Acknowledging waits for no answer; nothing has to come again because of that."""
     source = nats_jetstream.make_source(nats_jetstream.Settings(**stream.settings()))
