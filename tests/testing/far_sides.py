@@ -52,8 +52,9 @@ class Terminal(FarSide):
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-        self._sink.close()
-        os.close(self._source)
+        os.close(self._source)  # first: a thread that still writes holds the sink, and is let go by this
+        with contextlib.suppress(BrokenPipeError):
+            self._sink.close()
 
     def take_over(self) -> None:
         """Become the standard output. Pytest puts its own there before each phase of a test."""
