@@ -30,7 +30,7 @@ class Figures(Totals):
     """What the locks did."""
 
     locks: int = 0
-    named: int = 0  # lines of the daemon's log that say who holds the ledger
+    named: int = 0  # lines of the daemon's log that say who holds the ledger: one until it is steady again
     most_locked_seconds: float = 0.0
     slowest_heal: float = 0.0  # seconds from the lock's end to new ratings stored, old ones processed
 
@@ -53,6 +53,7 @@ async def _case(seed: int, figures: Figures, times: Sequence[float]) -> None:
         daemon = await one.start("run")
         await daemon.ready()
         async with one.fed(seed, _RATE) as feeder:
+            told = 0
             for seconds in times:
                 await asyncio.sleep(chance.uniform(0.3, 0.8))  # the moment is the random part
                 holder = await _locked(one, seconds)
@@ -64,10 +65,10 @@ async def _case(seed: int, figures: Figures, times: Sequence[float]) -> None:
                     )
                     break
                 figures.slowest_heal = max(figures.slowest_heal, healed)
-                told = daemon.said.count(f"(pid {holder}) holds the ledger locked")
-                figures.named += told
-                if seconds > _PATIENCE and not told:
-                    figures.broken.append(f"seed {seed}: nobody was told of a lock of {seconds:.1f} s")
+                told += daemon.said.count(f"(pid {holder}) holds the ledger locked")
+        figures.named += told
+        if max(times) > _PATIENCE and not told:
+            figures.broken.append(f"seed {seed}: nobody was told of a lock of {max(times):.1f} s")
         daemon.signal(signal.SIGTERM)
         if code := await daemon.ended():
             figures.broken.append(f"seed {seed}: ended with {code}: {daemon.said[-500:]}")
