@@ -152,9 +152,7 @@ async def _cycle(
         figures.slowest_stop = max(figures.slowest_stop, seconds)
         if seconds > _STOP_LIMIT:
             figures.slow.append(f"seed {seed}: ended {seconds:.2f} s after SIGTERM")
-        is_deaf = (
-            is_early and '"ready"' not in daemon.said and "ready" not in daemon.said
-        )  # Python itself ends then
+        is_deaf = is_early and '"ready"' not in daemon.said  # Python itself may end it
         if code and not (is_deaf and code == -signal.SIGTERM):
             figures.broken.append(f"seed {seed}: SIGTERM ended with {code}: {daemon.said[-300:]}")
     elif code != -signal.SIGKILL:

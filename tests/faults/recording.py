@@ -56,7 +56,7 @@ def record(folder: Path, command: Sequence[str], trace: Path) -> list[Event]:
 
 
 def _events(trace: Path, folder: Path) -> Iterator[Event]:
-    for thread, call, arguments, result in _calls(trace):
+    for thread, call, arguments, result in calls(trace):
         strings = [_bytes(found) for found in _STRING.findall(arguments)]
         if call == "unlink":
             path = Path(strings[0].decode()) if strings else Path()
@@ -83,7 +83,7 @@ def _bytes(escaped: str) -> bytes:
     return bytes.fromhex(escaped.replace("\\x", ""))
 
 
-def _calls(trace: Path) -> Iterator[tuple[str, str, str, int | None]]:
+def calls(trace: Path) -> Iterator[tuple[str, str, str, int | None]]:
     """Yield (thread, call, arguments, result) of each call twice: with None when it begins, and when it ends."""
     begun: dict[
         str, str

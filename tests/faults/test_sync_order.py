@@ -15,43 +15,44 @@ import pytest
 
 from tests.faults import restore, upgrade
 from tests.faults.needs import need_strace
+from tests.faults.recording import calls
 
 _CALLS = "pwrite64,ftruncate,fdatasync,fsync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,write"
-_WRITES, _SYNCS = ("pwrite64", "ftruncate"), ("fdatasync", "fsync")
-_ON_FILE = re.compile(r"^\d+ +(\w+)\(\d+<([^>]*)>.* = (-?\d+)")
-_REMOVED = re.compile(r'^\d+ +unlink\w*\(.*?"([^"]+)"')
-_END = '0 write(1<pipe:[0]>, "", 0) = 0'
-_NAMED = re.compile(r'^\d+ +(link|rename)\w*\(.*?"([^"]+)".*?"([^"]+)".* = 0$')
+_WRITES, _SYNCS, _NAMES = ("pwrite64", "ftruncate"), ("fdatasync", "fsync"), ("link", "rename")
+_FILE = re.compile(r"^\d+<([^>]*)>")
+_STRING = re.compile(r'"([^"]+)"')
+_SHARED = ("-shm", "-lock")  # while programs run; made anew by whoever opens the ledger
+
+Call = tuple[str, str, int]  # its name, its arguments as strace tells them, its result
 
 
-def missing(lines: Iterable[str], folder: Path) -> list[str]:
-    """Return what was relied on before it was synced, of calls as strace tells them."""
+def missing(made: Iterable[Call], folder: Path) -> list[str]:
+    """Return what was relied on before it was synced."""
     unsynced: set[str] = set()
     unsaid, found = "", list[str]()
-    for line in (*lines, _END):
-        assert "unfinished" not in line, line
-        if named := _NAMED.match(line):
-            _, old, new = named.groups()
+    for call, arguments, result in (*made, ("write", "1<pipe:[0]>", 0)):
+        on_file, strings = _FILE.match(arguments), _STRING.findall(arguments)
+        name = on_file[1] if on_file else ""
+        if result < 0 or name.endswith(_SHARED):
+            continue
+        if call.startswith(_NAMES):
+            old, new = strings
             if unsaid:
                 found.append(f"{unsaid}: the folder was not synced before {new}")
             if old in unsynced:
                 found.append(f"{new}: named before it was synced")
             unsaid = new
-        elif removed := _REMOVED.match(line):
-            unsynced.discard(removed[1])
-        elif on_file := _ON_FILE.match(line):
-            call, name, result = on_file.groups()
-            if call in _WRITES:
-                unsynced.add(name)
-            elif call in _SYNCS and result == "0":
-                unsynced.discard(name)
-                unsaid = "" if name == str(folder) else unsaid
-            elif call == "write" and "pipe:" in name:
-                found += [f"{unsaid}: told before the folder was synced"] if unsaid else []
-                found += [
-                    f"{one}: told before it was synced" for one in unsynced if Path(one).parent == folder
-                ]
-                unsaid, unsynced = "", set()
+        elif call.startswith("unlink"):
+            unsynced.discard(strings[0])
+        elif call in _WRITES:
+            unsynced.add(name)
+        elif call in _SYNCS:
+            unsynced.discard(name)
+            unsaid = "" if name == str(folder) else unsaid
+        elif call == "write" and name.startswith("pipe:"):
+            found += [f"{unsaid}: told before the folder was synced"] if unsaid else []
+            found += [f"{one}: told before it was synced" for one in unsynced if Path(one).parent == folder]
+            unsaid, unsynced = "", set()
     return found
 
 
@@ -85,24 +86,24 @@ def test_nothing_counts_before_it_is_on_the_disk(
     strace = ["strace", "-f", "-y", "-o", str(log), "-e", f"trace={_CALLS}"]
     ran = subprocess.run([*strace, *command], check=False, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
-    # What is shared while programs run is made anew by whoever opens the ledger.
-    lines = [line for line in log.read_text().splitlines() if "-shm" not in line and "-lock" not in line]
-    assert any(_NAMED.match(line) for line in lines)
-    assert missing(lines, folder) == []
+    made = [(call, said, result) for _, call, said, result in calls(log) if result is not None]
+    assert any(call.startswith(_NAMES) for call, _, _ in made)
+    assert missing(made, folder) == []
 
 
 def test_what_is_not_synced_is_found() -> None:
-    """A file that gets its name too early, a name that counts too early."""
-    lines = [
-        '1 pwrite64(4</f/.a.new>, "x", 1, 0) = 1',
-        '1 link("/f/.a.new", "/f/a") = 0',
-        '1 rename("/f/.b.new", "/f/b") = 0',
-        '1 write(1<pipe:[7]>, "made", 4) = 4',
-        '1 pwrite64(6</f/c>, "x", 1, 0) = 1',
-        "1 fsync(6</f/c>) = -1 EIO (Input/output error)",
-        '1 link("/f/c", "/f/d") = 0',
+    """A file that gets its name too early, a name that counts too early, a sync that failed."""
+    write, link = ("pwrite64", '4</f/.a.new>, "x", 1, 0', 1), ("link", '"/f/.a.new", "/f/a"', 0)
+    told = ("write", '1<pipe:[7]>, "made", 4', 4)
+    made = [
+        *(write, link),
+        ("rename", '"/f/.b.new", "/f/b"', 0),
+        told,
+        ("pwrite64", '6</f/c>, "x", 1, 0', 1),
+        ("fsync", "6</f/c>", -1),
+        ("link", '"/f/c", "/f/d"', 0),
     ]
-    assert missing(lines, Path("/f")) == [
+    assert missing(made, Path("/f")) == [
         "/f/a: named before it was synced",
         "/f/a: the folder was not synced before /f/b",
         "/f/b: told before the folder was synced",
@@ -111,5 +112,5 @@ def test_what_is_not_synced_is_found() -> None:
         "/f/d: told before the folder was synced",
         "/f/c: told before it was synced",
     ]
-    synced = [lines[0], "1 fsync(4</f/.a.new>) = 0", lines[1], "1 fsync(5</f>) = 0", lines[3]]
+    synced = [write, ("fsync", "4</f/.a.new>", 0), link, ("fsync", "5</f>", 0), told]
     assert missing(synced, Path("/f")) == []
